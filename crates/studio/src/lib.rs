@@ -1,0 +1,3 @@
+//! The AUTOCREA app without a window.
+
+pub mod ipc;
