@@ -235,10 +235,8 @@ impl StreamEvent {
         fn data<T: serde::de::DeserializeOwned>(
             frame: &crate::sse::Frame,
         ) -> Result<T, StreamEventError> {
-            serde_json::from_str(&frame.data).map_err(|source| StreamEventError::Data {
-                event: frame.event.clone(),
-                source,
-            })
+            serde_json::from_str(&frame.data)
+                .map_err(|source| StreamEventError::Data { event: frame.event.clone(), source })
         }
         Ok(Some(match frame.event.as_str() {
             "reserved" => Self::Reserved(data(frame)?),

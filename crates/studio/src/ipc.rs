@@ -4,12 +4,10 @@
 //! here is serialised across the webview's bridge, and its TypeScript twin is generated into
 //! `ui/src/lib/bindings/`. Sentences for people arrive already in their language.
 
+use autocrea_protocol::account::Interval;
 use autocrea_protocol::generation::Usage;
 use autocrea_protocol::ledger::LedgerEntry;
-use autocrea_protocol::account::Interval;
-use autocrea_protocol::{
-    AccountSnapshot, GenerationId, PlanId, RelayConfig, Tokens, UnixMillis,
-};
+use autocrea_protocol::{AccountSnapshot, GenerationId, PlanId, RelayConfig, Tokens, UnixMillis};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 use uuid::Uuid;
