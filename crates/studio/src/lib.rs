@@ -1,3 +1,6 @@
 //! The AUTOCREA app without a window.
 
+pub mod deep_link;
 pub mod ipc;
+pub mod relay;
+pub mod vault;
