@@ -87,10 +87,10 @@ impl Decoder {
     fn end_line(&mut self, frames: &mut Vec<Frame>) -> Result<(), TooLarge> {
         let line = std::mem::take(&mut self.line);
         let mut text = String::from_utf8_lossy(&line);
-        if std::mem::take(&mut self.at_start) {
-            if let Some(stripped) = text.strip_prefix('\u{feff}') {
-                text = stripped.to_owned().into();
-            }
+        if std::mem::take(&mut self.at_start)
+            && let Some(stripped) = text.strip_prefix('\u{feff}')
+        {
+            text = stripped.to_owned().into();
         }
         if text.is_empty() {
             self.dispatch(frames);
