@@ -1,0 +1,74 @@
+//! What the person chose: read once at start, kept in memory, written through.
+
+use crate::Studio;
+use crate::error::Error;
+use crate::ipc::{Language, Settings, SettingsPatch, Theme};
+use crate::messages::language_of;
+use crate::store;
+
+const NAME: &str = "settings";
+
+/// Before anything was chosen.
+pub(crate) const fn untouched() -> Settings {
+    Settings { language: None, theme: Theme::System, welcomed: false }
+}
+
+/// As stored, or untouched.
+pub(crate) fn load(store: &store::Store) -> Settings {
+    match store.read_now(|db| store::settings::get(db, NAME)) {
+        Ok(found) => found.unwrap_or_else(untouched),
+        Err(error) => {
+            tracing::warn!(%error, "the settings could not be read; the defaults are in force");
+            untouched()
+        }
+    }
+}
+
+fn apply(mut settings: Settings, patch: &SettingsPatch) -> Settings {
+    if patch.follow_system_language == Some(true) {
+        settings.language = None;
+    }
+    settings.language = patch.language.or(settings.language);
+    settings.theme = patch.theme.unwrap_or(settings.theme);
+    settings.welcomed = patch.welcomed.unwrap_or(settings.welcomed);
+    settings
+}
+
+impl Studio {
+    /// Changes what is given and keeps the rest.
+    ///
+    /// # Errors
+    /// If it cannot be stored; nothing has changed then.
+    pub async fn settings_update(&self, patch: SettingsPatch) -> Result<Settings, Error> {
+        let settings = self
+            .store()?
+            .write(move |db| {
+                let stored = store::settings::get(db, NAME)?.unwrap_or_else(untouched);
+                let settings = apply(stored, &patch);
+                store::settings::set(db, NAME, &settings)?;
+                Ok(settings)
+            })
+            .await?;
+        *self.settings.write() = settings.clone();
+        Ok(settings)
+    }
+
+    /// The language in force: the person's choice, else the system's.
+    #[must_use]
+    pub fn language(&self) -> Language {
+        self.settings.read().language.unwrap_or_else(|| language_of(&self.options.system_language))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_absent_from_a_patch_stays() {
+        let dark = Settings { language: Some(Language::En), theme: Theme::Dark, welcomed: true };
+        assert_eq!(apply(dark.clone(), &SettingsPatch::default()), dark);
+        let patch = SettingsPatch { follow_system_language: Some(true), ..Default::default() };
+        assert_eq!(apply(dark, &patch).language, None);
+    }
+}
