@@ -1,0 +1,201 @@
+//! The pages that the model knows by heart.
+//!
+//! Each is three small files without anything from elsewhere. In the templates `[[es||en]]` is a
+//! text in two languages and `{{name}}` a value.
+
+use super::frame::File;
+use super::prompt::{self, Kind, Language};
+use super::{Made, say};
+
+struct Template {
+    html: &'static str,
+    css: &'static str,
+    js: &'static str,
+}
+
+macro_rules! template {
+    ($folder:literal) => {
+        Template {
+            html: include_str!(concat!("../pages/", $folder, "/index.html")),
+            css: include_str!(concat!("../pages/", $folder, "/styles.css")),
+            js: include_str!(concat!("../pages/", $folder, "/app.js")),
+        }
+    };
+}
+
+/// A new project.
+pub(super) fn make(prompt: &str, language: Language) -> Made {
+    let kind = prompt::kind(prompt);
+    let title = prompt::name(prompt).unwrap_or_else(|| default_title(kind, prompt, language));
+    let template = template_of(kind);
+    let fill = |text: &str, escape: fn(&str) -> String| {
+        in_language(text, language)
+            .replace("{{title}}", &escape(&title))
+            .replace("{{lang}}", say(language, "es", "en"))
+    };
+    let base = include_str!("../pages/base.css");
+    let files = vec![
+        file("index.html", fill(template.html, crate::page::escape)),
+        file("styles.css", fill(&format!("{base}\n{}", template.css), str::to_owned)),
+        file("app.js", fill(template.js, js_escape)),
+    ];
+    Made {
+        before: introduction(kind, &title, language),
+        files,
+        after: closing(kind, language).to_owned(),
+    }
+}
+
+fn file(path: &str, text: String) -> File {
+    File { path: path.to_owned(), text }
+}
+
+/// Keeps one side of every `[[es||en]]`.
+fn in_language(text: &str, language: Language) -> String {
+    let mut chosen = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("[[") {
+        let Some((both, after)) = after.split_once("]]") else {
+            break;
+        };
+        chosen.push_str(before);
+        match both.split_once("||") {
+            Some((es, en)) => chosen.push_str(say(language, es, en)),
+            None => {
+                chosen.push_str("[[");
+                chosen.push_str(both);
+                chosen.push_str("]]");
+            }
+        }
+        rest = after;
+    }
+    chosen.push_str(rest);
+    chosen
+}
+
+fn js_escape(text: &str) -> String {
+    text.replace('\\', "\\\\").replace(['"', '\'', '`'], "’").replace('<', "\\u003c")
+}
+
+fn template_of(kind: Kind) -> Template {
+    match kind {
+        Kind::Todo => template!("todo"),
+        Kind::Landing => template!("landing"),
+        Kind::Calculator => template!("calculator"),
+        Kind::Dashboard => template!("dashboard"),
+        Kind::Shop => template!("shop"),
+        Kind::Notes => template!("notes"),
+        Kind::Anything => template!("anything"),
+    }
+}
+
+fn default_title(kind: Kind, prompt: &str, language: Language) -> String {
+    let title = match kind {
+        Kind::Todo => say(language, "Mis tareas", "My tasks"),
+        Kind::Landing => say(language, "Lumbre", "Ember"),
+        Kind::Calculator => say(language, "Calculadora", "Calculator"),
+        Kind::Dashboard => say(language, "Panel de ventas", "Sales dashboard"),
+        Kind::Shop => say(language, "Barro y Luz", "Clay & Light"),
+        Kind::Notes => say(language, "Notas", "Notes"),
+        Kind::Anything => return subject(prompt, language),
+    };
+    title.to_owned()
+}
+
+/// The prompt's own words as a title, without the ones that only ask.
+fn subject(prompt: &str, language: Language) -> String {
+    const ASKING: &[&str] = &[
+        "haz",
+        "hazme",
+        "crea",
+        "creame",
+        "quiero",
+        "necesito",
+        "genera",
+        "una",
+        "un",
+        "pagina",
+        "web",
+        "sitio",
+        "app",
+        "aplicacion",
+        "sobre",
+        "de",
+        "para",
+        "que",
+        "make",
+        "me",
+        "create",
+        "build",
+        "i",
+        "want",
+        "need",
+        "a",
+        "an",
+        "page",
+        "website",
+        "site",
+        "about",
+        "for",
+        "of",
+        "please",
+        "the",
+        "el",
+        "la",
+        "los",
+        "las",
+        "with",
+        "con",
+    ];
+    let words: Vec<&str> = prompt
+        .split_whitespace()
+        .filter(|word| !word.starts_with('#'))
+        .map(|word| word.trim_matches(|letter: char| !letter.is_alphanumeric()))
+        .filter(|word| !word.is_empty())
+        .skip_while(|word| ASKING.contains(&prompt::plain(word).as_str()))
+        .take(4)
+        .collect();
+    let title: String = words.join(" ").chars().take(48).collect();
+    let mut letters = title.chars();
+    match letters.next() {
+        Some(first) => first.to_uppercase().chain(letters).collect(),
+        None => say(language, "Una idea", "An idea").to_owned(),
+    }
+}
+
+fn introduction(kind: Kind, title: &str, language: Language) -> String {
+    let what = match kind {
+        Kind::Todo => say(language, "una lista de tareas", "a to-do list"),
+        Kind::Landing => say(language, "una página de presentación", "a landing page"),
+        Kind::Calculator => say(language, "una calculadora", "a calculator"),
+        Kind::Dashboard => {
+            say(language, "un panel con cifras y gráficos", "a dashboard with figures and charts")
+        }
+        Kind::Shop => say(language, "una tienda con carrito", "a shop with a cart"),
+        Kind::Notes => say(language, "un cuaderno de notas", "a notebook"),
+        Kind::Anything => say(language, "una página", "a page"),
+    };
+    match language {
+        Language::Es => format!(
+            "Soy el modelo de demostración de AUTOCREA. He preparado {what}, «{title}», en tres archivos sin dependencias."
+        ),
+        Language::En => format!(
+            "I am AUTOCREA’s demonstration model. Here is {what}, “{title}”, in three files without dependencies."
+        ),
+    }
+}
+
+fn closing(kind: Kind, language: Language) -> &'static str {
+    match kind {
+        Kind::Todo | Kind::Notes | Kind::Shop => say(
+            language,
+            "Los datos se guardan en localStorage. Pídeme un cambio: por ejemplo, «cambia el color a verde» o «añade un pie de página».",
+            "Data is kept in localStorage. Ask for a change: “make it green”, say, or “add a footer”.",
+        ),
+        _ => say(
+            language,
+            "Pídeme un cambio: por ejemplo, «cambia el color a verde», «ponlo en claro» o «añade un pie de página».",
+            "Ask for a change: “make it green”, say, “use a light theme”, or “add a footer”.",
+        ),
+    }
+}
