@@ -206,10 +206,10 @@ impl Reading {
             *complete = whole;
         }
         let open = self.open.take()?;
-        if open.fenced {
-            if let Some(Segment::Fenced { closing, .. }) = self.segments.last_mut() {
-                *closing = end;
-            }
+        if open.fenced
+            && let Some(Segment::Fenced { closing, .. }) = self.segments.last_mut()
+        {
+            *closing = end;
         }
         // A watcher is told of an end only if it was seen: the file stays marked unfinished else.
         whole.then_some(Piece::FileEnded { path: open.path })

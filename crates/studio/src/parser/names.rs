@@ -95,10 +95,10 @@ fn only_quoted_name(line: &str) -> Option<&str> {
 /// The text, if it is a name and nothing else but decoration and a label.
 fn lone_name(text: &str) -> Option<&str> {
     let mut text = undecorated(text);
-    if let Some((label, rest)) = text.split_once(':') {
-        if LABELS.contains(&undecorated(label).to_lowercase().as_str()) {
-            text = undecorated(rest);
-        }
+    if let Some((label, rest)) = text.split_once(':')
+        && LABELS.contains(&undecorated(label).to_lowercase().as_str())
+    {
+        text = undecorated(rest);
     }
     let product = PRODUCTS.contains(&text.to_ascii_lowercase().as_str());
     Some(text).filter(|text| is_name(text) && !product)
@@ -130,7 +130,7 @@ fn is_name(text: &str) -> bool {
         return true;
     }
     match name.rsplit_once('.') {
-        Some(("", hidden)) => hidden.len() > 1 && hidden.chars().all(|c| c.is_alphanumeric()),
+        Some(("", hidden)) => hidden.len() > 1 && hidden.chars().all(char::is_alphanumeric),
         Some((_, extension)) => {
             (1..=12).contains(&extension.len())
                 && extension.chars().all(|c| c.is_ascii_alphanumeric())
