@@ -1,0 +1,4 @@
+import { play } from "./fixture/play";
+
+play(new URLSearchParams(location.search));
+await import("../src/main");
