@@ -1,0 +1,98 @@
+//! Everything that a request or a worker needs, made once at start.
+
+use crate::auth::Clerk;
+use crate::changes::Changes;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::db::{Db, DbError};
+use crate::ledger;
+use crate::limits::Limits;
+use crate::prices::Prices;
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use uuid::Uuid;
+
+/// Why the relay could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The database.
+    #[error("the database cannot be used: {0}")]
+    Database(#[from] DbError),
+    /// An HTTP client could not be made.
+    #[error("an HTTP client could not be made: {0}")]
+    Http(#[from] reqwest::Error),
+    /// The address to listen on.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// Which.
+        address: std::net::SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+/// The relay, without its listener. Handlers have it as `State<Arc<App>>`.
+pub struct App {
+    /// The configuration.
+    pub config: Arc<Config>,
+    /// The database.
+    pub db: Db,
+    /// The time.
+    pub clock: Clock,
+    /// Watchers of accounts.
+    pub changes: Changes,
+    /// Requests a minute.
+    pub limits: Limits,
+    /// The identity provider.
+    pub clerk: Clerk,
+    /// What the plans cost, as Stripe last said.
+    pub prices: Prices,
+    /// This process's lease on the reservations that it makes.
+    pub lease: String,
+    /// Cancelled when the relay begins to stop: no new work, streams of events say goodbye.
+    pub stopping: CancellationToken,
+    /// Everything that runs beside requests; waited for at the end.
+    pub tasks: TaskTracker,
+    // `pub stripe: Stripe` (relay-billing) and `pub joxcoder: JoxCoder, pub generations: Generations`
+    // (relay-generation) go here.
+}
+
+impl App {
+    /// Opens everything. With SQLite there is one process, so reservations that are still open
+    /// belong to one that has died; they are released here.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub async fn open(config: Config, clock: Clock) -> Result<Arc<Self>, StartError> {
+        rustls::crypto::ring::default_provider().install_default().ok();
+        let changes = Changes::default();
+        let db = Db::open(&config.database, clock.clone(), changes.clone())?;
+        let abandoned = db.write(|tx| ledger::release_all_open(tx)).await?;
+        if !abandoned.is_empty() {
+            tracing::info!(
+                count = abandoned.len(),
+                "released what an earlier process had reserved"
+            );
+        }
+        let clerk = Clerk::new(config.clerk.clone())?;
+        Ok(Arc::new(Self {
+            limits: Limits::new(&config.limits),
+            config: Arc::new(config),
+            db,
+            clock,
+            changes,
+            clerk,
+            prices: Prices::default(),
+            lease: Uuid::now_v7().to_string(),
+            stopping: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+        }))
+    }
+
+    /// Starts what runs beside requests. Each worker ends by itself when `stopping` is cancelled.
+    pub fn start_workers(self: &Arc<Self>) {
+        self.tasks.spawn(crate::sweep::run(Arc::clone(self)));
+        // Billing's inbox worker and reconciliation, and generation's spool sweep, start here.
+    }
+}

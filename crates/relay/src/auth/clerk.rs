@@ -1,0 +1,148 @@
+//! Clerk: whether an access token is good, and what a person's profile says.
+//!
+//! JWT access tokens are checked here by the issuer's keys: signature by an algorithm from our own
+//! list (never the token's word alone), `typ`, `iss`, `exp`, `nbf`, `client_id`. Clerk's carry no
+//! `aud`. Nothing of a token is logged.
+
+use super::jwks::Jwks;
+use crate::account::ClerkProfile;
+use crate::config::ClerkSettings;
+use autocrea_protocol::{UnixMillis, UserId};
+use jsonwebtoken::{Algorithm, Validation, decode, decode_header};
+use parking_lot::Mutex;
+use serde::Deserialize;
+use std::collections::HashMap;
+use std::time::Duration;
+
+const ALLOWED: [Algorithm; 2] = [Algorithm::RS256, Algorithm::ES256];
+const SKEW_SECS: u64 = 5;
+/// A profile that could not be had is asked for again after this long.
+const PROFILE_RETRY_MILLIS: i64 = 60_000;
+
+/// Why a token does not let anybody in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TokenError {
+    /// It is not good.
+    #[error("the token was refused: {0}")]
+    Refused(&'static str),
+    /// Whether it is good could not be found out.
+    #[error("the identity provider does not answer")]
+    Unreachable,
+}
+
+/// The identity provider.
+pub struct Clerk {
+    settings: ClerkSettings,
+    http: reqwest::Client,
+    jwks: Jwks,
+    profiles_asked: Mutex<HashMap<UserId, UnixMillis>>,
+}
+
+#[derive(Deserialize)]
+struct Claims {
+    sub: String,
+    client_id: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct UserInfo {
+    sub: String,
+    email: Option<String>,
+    name: Option<String>,
+    given_name: Option<String>,
+    family_name: Option<String>,
+    picture: Option<String>,
+}
+
+impl Clerk {
+    /// A client for the configured issuer.
+    ///
+    /// # Errors
+    /// If the HTTP client cannot be made.
+    pub fn new(settings: ClerkSettings) -> Result<Self, reqwest::Error> {
+        let http = reqwest::Client::builder()
+            .timeout(Duration::from_secs(5))
+            .connect_timeout(Duration::from_secs(3))
+            .build()?;
+        let jwks = Jwks::new(settings.issuer.clone(), http.clone());
+        Ok(Self { settings, http, jwks, profiles_asked: Mutex::default() })
+    }
+
+    /// Whose access token this is.
+    ///
+    /// # Errors
+    /// [`TokenError`].
+    pub async fn verify(&self, token: &str) -> Result<UserId, TokenError> {
+        self.verify_jwt(token).await
+    }
+
+    async fn verify_jwt(&self, token: &str) -> Result<UserId, TokenError> {
+        let header = decode_header(token).map_err(|_| TokenError::Refused("not a JWT"))?;
+        let typ = header.typ.as_deref().unwrap_or_default().to_ascii_lowercase();
+        if !matches!(typ.as_str(), "at+jwt" | "application/at+jwt") {
+            return Err(TokenError::Refused("typ"));
+        }
+        if !ALLOWED.contains(&header.alg) {
+            return Err(TokenError::Refused("alg"));
+        }
+        let kid = header.kid.as_deref().ok_or(TokenError::Refused("kid is missing"))?;
+        let key = self.jwks.key(kid).await.map_err(|_| TokenError::Unreachable)?;
+        let key = key.ok_or(TokenError::Refused("kid is unknown"))?;
+        let mut rules = Validation::new(header.alg);
+        rules.leeway = SKEW_SECS;
+        rules.validate_nbf = true;
+        rules.validate_aud = false;
+        rules.set_required_spec_claims(&["exp", "iss", "sub"]);
+        rules.set_issuer(&[&self.settings.issuer]);
+        let claims = decode::<Claims>(token, &key, &rules)
+            .map_err(|_| TokenError::Refused("signature or claims"))?
+            .claims;
+        if claims.client_id.as_deref() != Some(self.settings.client_id.as_str()) {
+            return Err(TokenError::Refused("client_id"));
+        }
+        if claims.sub.is_empty() {
+            return Err(TokenError::Refused("sub"));
+        }
+        Ok(UserId(claims.sub))
+    }
+
+    /// Whether a profile may be asked for now; not again within a minute of the last time.
+    pub(super) fn may_ask_profile(&self, user: &UserId, now: UnixMillis) -> bool {
+        let mut asked = self.profiles_asked.lock();
+        asked.retain(|_, at| (0..PROFILE_RETRY_MILLIS).contains(&now.millis_since(*at)));
+        let may = !asked.contains_key(user);
+        if may {
+            asked.insert(user.clone(), now);
+        }
+        may
+    }
+
+    /// What Clerk says of the person whose token this is; `None` when it could not be had.
+    pub(super) async fn profile(&self, user: &UserId, token: &str) -> Option<ClerkProfile> {
+        let address = self.jwks.userinfo().await.ok()??;
+        let answer = async {
+            let asked = self.http.get(address).bearer_auth(token).send().await?;
+            asked.error_for_status()?.json::<UserInfo>().await
+        };
+        match answer.await {
+            Ok(info) if info.sub == user.as_str() => Some(ClerkProfile {
+                email: info.email.filter(|it| !it.is_empty()),
+                name: info
+                    .name
+                    .or_else(|| full_name(info.given_name.as_deref(), info.family_name.as_deref()))
+                    .filter(|it| !it.trim().is_empty()),
+                image_url: info.picture.filter(|it| !it.is_empty()),
+            }),
+            Ok(_) => None,
+            Err(error) => {
+                tracing::warn!(error = %error.without_url(), "a profile could not be fetched");
+                None
+            }
+        }
+    }
+}
+
+fn full_name(given: Option<&str>, family: Option<&str>) -> Option<String> {
+    let parts: Vec<&str> = [given, family].into_iter().flatten().collect();
+    (!parts.is_empty()).then(|| parts.join(" "))
+}

@@ -1,0 +1,99 @@
+//! Who is asking: the `Authorization` header of a request becomes a [`Person`].
+//!
+//! A handler that takes a [`Person`] is only called for somebody whose token Clerk vouches for. On
+//! first sight the person is made, with this month's free lot, and their profile is fetched; when
+//! Clerk's userinfo fails they are let in all the same and the profile comes later.
+
+mod clerk;
+mod jwks;
+
+pub use clerk::{Clerk, TokenError};
+
+use crate::account::{self, Seen};
+use crate::app::App;
+use crate::db::DbError;
+use crate::error::ApiError;
+use crate::lang::Lang;
+use autocrea_protocol::{ErrorCode, UserId};
+use axum::extract::FromRequestParts;
+use http::request::Parts;
+use http::{HeaderMap, header};
+use std::sync::Arc;
+
+/// Somebody who is signed in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Person {
+    /// Clerk's id.
+    pub id: UserId,
+}
+
+const PROFILE_EVERY_MILLIS: i64 = 24 * 3_600_000;
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then(|| token.trim())
+}
+
+impl FromRequestParts<Arc<App>> for Person {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
+        let Some(token) = bearer(&parts.headers) else {
+            return Err(ApiError::new(ErrorCode::Unauthenticated));
+        };
+        let id = app.clerk.verify(token).await.map_err(refused)?;
+        app.limits.person(&id)?;
+        let seen = sight(app, &id, Lang::of(&parts.headers)).await?;
+        refresh_profile(app, &id, token, seen).await;
+        Ok(Self { id })
+    }
+}
+
+fn refused(error: TokenError) -> ApiError {
+    match error {
+        TokenError::Refused(reason) => {
+            tracing::debug!(reason, "a token was refused");
+            ApiError::new(ErrorCode::Unauthenticated)
+        }
+        TokenError::Unreachable => ApiError::new(ErrorCode::UpstreamUnavailable),
+    }
+}
+
+/// Makes the person and the month's free lot where they are missing.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn sight(app: &Arc<App>, user: &UserId, lang: Lang) -> Result<Seen, DbError> {
+    let id = user.clone();
+    if let Some(seen) = app.db.read(move |tx| account::seen(tx, &id)).await? {
+        return Ok(seen);
+    }
+    let (id, config) = (user.clone(), Arc::clone(&app.config));
+    app.db.write(move |tx| account::see(tx, &id, lang, &config.plans)).await
+}
+
+/// On first sight the profile is waited for; later it is fetched beside the request, once a day.
+async fn refresh_profile(app: &Arc<App>, user: &UserId, token: &str, seen: Seen) {
+    let fresh =
+        seen.profile_at.is_some_and(|at| app.clock.now().millis_since(at) < PROFILE_EVERY_MILLIS);
+    if fresh || !app.clerk.may_ask_profile(user, app.clock.now()) {
+        return;
+    }
+    let (app, user, token) = (Arc::clone(app), user.clone(), token.to_owned());
+    let fetch = {
+        let app = Arc::clone(&app);
+        async move {
+            let Some(profile) = app.clerk.profile(&user, &token).await else { return };
+            let stored: Result<(), DbError> =
+                app.db.write(move |tx| account::store_clerk_profile(tx, &user, &profile)).await;
+            if let Err(error) = stored {
+                tracing::warn!(%error, "a profile could not be stored");
+            }
+        }
+    };
+    let task = app.tasks.spawn(fetch);
+    if seen.profile_at.is_none() && task.await.is_err() {
+        tracing::warn!("fetching a profile failed");
+    }
+}

@@ -1,0 +1,104 @@
+//! Who watches whom: after a commit, the people that it touched are signalled here, and whoever
+//! watches one of them reads the snapshot anew.
+//!
+//! A signal carries nothing. The version is always read from the database, so that a signal that
+//! comes twice, late or for nothing costs a read and shows nothing wrong.
+
+use autocrea_protocol::UserId;
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// The watchers of this process; cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct Changes {
+    people: Arc<Mutex<HashMap<UserId, watch::Sender<()>>>>,
+}
+
+/// Somebody who wants to know when a person's account changes.
+#[derive(Debug)]
+pub struct Watcher {
+    user: UserId,
+    signal: watch::Receiver<()>,
+    changes: Changes,
+}
+
+impl Changes {
+    /// Watches a person, unless `most` are watching already.
+    #[must_use]
+    pub fn watch(&self, user: &UserId, most: usize) -> Option<Watcher> {
+        let mut people = self.people.lock();
+        let sender = people.entry(user.clone()).or_insert_with(|| watch::channel(()).0);
+        if sender.receiver_count() >= most {
+            return None;
+        }
+        let signal = sender.subscribe();
+        Some(Watcher { user: user.clone(), signal, changes: self.clone() })
+    }
+
+    /// Signals the watchers of these people.
+    pub fn signal<'a>(&self, users: impl Iterator<Item = &'a UserId>) {
+        let people = self.people.lock();
+        for user in users {
+            if let Some(sender) = people.get(user) {
+                sender.send_replace(());
+            }
+        }
+    }
+
+    /// The people that somebody watches now.
+    #[must_use]
+    pub fn watched(&self) -> Vec<UserId> {
+        self.people.lock().keys().cloned().collect()
+    }
+}
+
+impl Watcher {
+    /// Waits for the next change since the last time that this was asked.
+    pub async fn changed(&mut self) {
+        if self.signal.changed().await.is_err() {
+            // The sender lives as long as one watcher does, so this cannot be; waiting for ever
+            // is better than a loop that never waits.
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+impl Drop for Watcher {
+    fn drop(&mut self) {
+        let mut people = self.changes.people.lock();
+        let last = people.get(&self.user).is_some_and(|sender| sender.receiver_count() <= 1);
+        if last {
+            people.remove(&self.user);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_watcher_hears_of_its_own_person_and_leaves_nothing_behind() {
+        let changes = Changes::default();
+        let (ana, luis) = (UserId::from("ana"), UserId::from("luis"));
+        let mut watcher = changes.watch(&ana, 2).expect("nobody else watches");
+        changes.signal([luis].iter());
+        changes.signal([ana.clone()].iter());
+        watcher.changed().await;
+        assert!(!watcher.signal.has_changed().expect("the sender is there"));
+        drop(watcher);
+        assert!(changes.watched().is_empty());
+    }
+
+    #[test]
+    fn no_more_than_the_most_watch_one_person() {
+        let changes = Changes::default();
+        let ana = UserId::from("ana");
+        let first = changes.watch(&ana, 1);
+        assert!(first.is_some() && changes.watch(&ana, 1).is_none());
+        drop(first);
+        assert!(changes.watch(&ana, 1).is_some());
+    }
+}

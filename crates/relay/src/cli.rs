@@ -1,0 +1,230 @@
+//! The commands. Each is a plain function that answers an exit code.
+
+use crate::telemetry;
+use autocrea_protocol::{Tokens, UserId};
+use autocrea_relay::app::StartError;
+use autocrea_relay::changes::Changes;
+use autocrea_relay::clock::Clock;
+use autocrea_relay::config::{self, Config};
+use autocrea_relay::db::{Db, DbError};
+use autocrea_relay::ledger::{self, Difference, Grant};
+use clap::error::ErrorKind;
+use clap::{Parser, Subcommand};
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use tokio::signal::unix::{SignalKind, signal};
+
+const USAGE: u8 = 64;
+const UNAVAILABLE: u8 = 69;
+const CONFIG: u8 = 78;
+
+/// The AUTOCREA relay.
+#[derive(Parser)]
+#[command(name = "autocrea-relay", version, about)]
+struct Cli {
+    /// A TOML file over the defaults; the environment is over both.
+    #[arg(long, global = true, env = "RELAY_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve (this is what happens without a command).
+    Serve,
+    /// Validate the configuration and say whether the database and the services can be reached.
+    Check,
+    /// Apply the migrations and end.
+    Migrate,
+    /// Print the default configuration, with all its comments.
+    DefaultConfig,
+    /// Give somebody tokens.
+    Grant {
+        /// Clerk's id of the person.
+        user: String,
+        /// How many.
+        #[arg(value_parser = clap::value_parser!(i64).range(1..=1_000_000_000_000))]
+        tokens: i64,
+        /// Why; it goes to the log.
+        #[arg(long)]
+        reason: String,
+        /// For how long.
+        #[arg(long, default_value_t = 365, value_parser = clap::value_parser!(i64).range(1..=36_500))]
+        days: i64,
+    },
+    /// Look after the ledger.
+    #[command(subcommand)]
+    Ledger(LedgerCommand),
+}
+
+#[derive(Subcommand)]
+enum LedgerCommand {
+    /// Compare lots, reservations, entries and balances; non-zero on any difference.
+    Verify,
+}
+
+fn say(line: impl std::fmt::Display) {
+    writeln!(std::io::stdout(), "{line}").ok();
+}
+
+fn complain(line: impl std::fmt::Display) {
+    writeln!(std::io::stderr(), "{line}").ok();
+}
+
+/// Runs the program.
+pub(crate) fn run() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            error.print().ok();
+            let helped = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+            return if helped { ExitCode::SUCCESS } else { ExitCode::from(USAGE) };
+        }
+    };
+    let command = cli.command.unwrap_or(Command::Serve);
+    if matches!(command, Command::DefaultConfig) {
+        write!(std::io::stdout(), "{}", config::DEFAULT).ok();
+        return ExitCode::SUCCESS;
+    }
+    let environment: BTreeMap<String, String> = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    let config = match Config::load(cli.config.as_deref(), &environment) {
+        Ok(config) => config,
+        Err(error) => {
+            complain(error);
+            return ExitCode::from(CONFIG);
+        }
+    };
+    telemetry::start(&config.log);
+    rustls::crypto::ring::default_provider().install_default().ok();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            complain(format_args!("the program could not start its threads: {error}"));
+            return ExitCode::FAILURE;
+        }
+    };
+    runtime.block_on(async {
+        match command {
+            Command::Serve => serve(config).await,
+            Command::Check => check(&config).await,
+            Command::Migrate => with_database(&config, |_| async { migrated() }).await,
+            Command::Grant { user, tokens, reason, days } => {
+                grant(&config, UserId(user), Tokens(tokens), reason, days).await
+            }
+            Command::Ledger(LedgerCommand::Verify) => verify(&config).await,
+            Command::DefaultConfig => ExitCode::SUCCESS,
+        }
+    })
+}
+
+async fn serve(config: Config) -> ExitCode {
+    let running = match autocrea_relay::start(config).await {
+        Ok(running) => running,
+        Err(error) => {
+            complain(&error);
+            return match error {
+                StartError::Http(_) => ExitCode::FAILURE,
+                StartError::Database(_) | StartError::Listen { .. } => ExitCode::from(UNAVAILABLE),
+            };
+        }
+    };
+    let stopping = running.app.stopping.clone();
+    tokio::spawn(async move {
+        asked_to_stop().await;
+        tracing::info!("stopping");
+        stopping.cancel();
+    });
+    running.ended().await;
+    ExitCode::SUCCESS
+}
+
+/// Waits for the first of the two signals that ask a service to end.
+async fn asked_to_stop() {
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        tokio::signal::ctrl_c().await.ok();
+        return;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+}
+
+async fn with_database<F>(config: &Config, work: impl FnOnce(Db) -> F) -> ExitCode
+where
+    F: Future<Output = Result<ExitCode, DbError>>,
+{
+    let worked = match Db::open(&config.database, Clock::system(), Changes::default()) {
+        Ok(db) => work(db).await,
+        Err(error) => Err(error),
+    };
+    worked.unwrap_or_else(|error| {
+        complain(error);
+        ExitCode::from(UNAVAILABLE)
+    })
+}
+
+fn migrated() -> Result<ExitCode, DbError> {
+    say("the database is migrated");
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn verify(config: &Config) -> ExitCode {
+    with_database(config, |db| async move {
+        let differences: Vec<Difference> = db.read(|tx| ledger::verify(tx)).await?;
+        for difference in &differences {
+            say(format_args!("{}: {}", difference.user, difference.what));
+        }
+        if differences.is_empty() {
+            say("the ledger agrees with itself");
+            return Ok(ExitCode::SUCCESS);
+        }
+        complain(format_args!("{} difference(s)", differences.len()));
+        Ok(ExitCode::FAILURE)
+    })
+    .await
+}
+
+async fn grant(
+    config: &Config,
+    user: UserId,
+    tokens: Tokens,
+    reason: String,
+    days: i64,
+) -> ExitCode {
+    with_database(config, |db| async move {
+        let source = format!("grant:{}", uuid::Uuid::now_v7());
+        let made = source.clone();
+        let granted = db
+            .write(move |tx| {
+                let (now, day) = (tx.now(), 24 * 3_600_000);
+                let ends_at = now.plus_millis(days * day);
+                let lot = Grant { user, source, tokens, starts_at: now, ends_at, plan: None };
+                ledger::grant_to_known(tx, &lot)
+            })
+            .await?;
+        if granted.is_none() {
+            complain("nobody with that id has ever signed in here");
+            return Ok(ExitCode::FAILURE);
+        }
+        tracing::info!(source = made, reason, "granted by hand");
+        say(format_args!("granted {tokens} tokens as {made}"));
+        Ok(ExitCode::SUCCESS)
+    })
+    .await
+}
+
+async fn check(config: &Config) -> ExitCode {
+    say("configuration: valid");
+    with_database(config, |db| async move {
+        db.ready().await?;
+        say("database: reachable and migrated");
+        Ok(ExitCode::SUCCESS)
+    })
+    .await
+}

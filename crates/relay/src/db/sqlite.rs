@@ -1,0 +1,237 @@
+//! SQLite behind [`super::Db`].
+//!
+//! One thread owns the only connection that writes. It takes whatever has queued up, opens one
+//! transaction, runs each piece of work in a savepoint of its own, commits once (`synchronous=FULL`:
+//! one fsync for all of them) and only then answers everybody. A piece that fails or panics rolls
+//! back its own savepoint and nothing else. Reads run on a few connections of their own, each on a
+//! snapshot (WAL), and never wait for the writer.
+
+use super::{DbError, Tx, migrations};
+use crate::changes::Changes;
+use crate::clock::Clock;
+use autocrea_protocol::UserId;
+use parking_lot::Mutex;
+use rusqlite::{Connection, OpenFlags};
+use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::{Arc, mpsc};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio::sync::{Semaphore, oneshot};
+
+/// Connections that only read.
+const READERS: usize = 4;
+/// The most pieces of work that one commit carries.
+const GROUP: usize = 256;
+const BUSY: Duration = Duration::from_secs(10);
+
+pub(super) struct Sqlite {
+    queue: Option<mpsc::Sender<Box<dyn Job>>>,
+    writer: Option<JoinHandle<()>>,
+    readers: Arc<Readers>,
+    clock: Clock,
+}
+
+struct Readers {
+    idle: Mutex<Vec<Connection>>,
+    free: Semaphore,
+}
+
+/// A piece of work on its way through the writer.
+trait Job: Send {
+    /// Runs it; false if what it did is to be rolled back.
+    fn run(&mut self, tx: &mut Tx<'_>) -> bool;
+    /// Tells the caller. `group` is the error of the commit, if that failed.
+    fn answer(self: Box<Self>, group: Option<DbError>);
+}
+
+struct Work<T, E, F> {
+    work: Option<F>,
+    result: Option<Result<T, E>>,
+    reply: oneshot::Sender<Result<T, E>>,
+}
+
+impl<T, E, F> Job for Work<T, E, F>
+where
+    T: Send,
+    E: From<DbError> + Send,
+    F: FnOnce(&mut Tx<'_>) -> Result<T, E> + Send,
+{
+    fn run(&mut self, tx: &mut Tx<'_>) -> bool {
+        let Some(work) = self.work.take() else { return false };
+        let result = caught(work, tx);
+        let keep = result.is_ok();
+        self.result = Some(result);
+        keep
+    }
+
+    fn answer(self: Box<Self>, group: Option<DbError>) {
+        let result = match (group, self.result) {
+            (Some(error), Some(Ok(_)) | None) => Err(error.into()),
+            (_, Some(result)) => result,
+            (None, None) => Err(DbError::Closed.into()),
+        };
+        // Whoever asked may have gone; the work is done all the same.
+        self.reply.send(result).ok();
+    }
+}
+
+fn caught<T, E: From<DbError>>(
+    work: impl FnOnce(&mut Tx<'_>) -> Result<T, E>,
+    tx: &mut Tx<'_>,
+) -> Result<T, E> {
+    catch_unwind(AssertUnwindSafe(|| work(tx))).unwrap_or_else(|_| Err(DbError::Panicked.into()))
+}
+
+impl Sqlite {
+    pub(super) fn open(path: &Path, clock: Clock, changes: Changes) -> Result<Self, DbError> {
+        let mut connection = Connection::open(path)?;
+        connection.busy_timeout(BUSY)?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.pragma_update(None, "foreign_keys", "ON")?;
+        connection.set_prepared_statement_cache_capacity(256);
+        migrations::run(&mut connection)?;
+
+        let mut idle = Vec::with_capacity(READERS);
+        for _ in 0..READERS {
+            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+            let reader = Connection::open_with_flags(path, flags)?;
+            reader.busy_timeout(BUSY)?;
+            reader.set_prepared_statement_cache_capacity(128);
+            idle.push(reader);
+        }
+        let (queue, jobs) = mpsc::channel();
+        let writer = Writer { connection, clock: clock.clone(), changes };
+        let thread = std::thread::Builder::new()
+            .name("sqlite-writer".to_owned())
+            .spawn(move || writer.run(&jobs))
+            .map_err(|_| DbError::Closed)?;
+        Ok(Self {
+            queue: Some(queue),
+            writer: Some(thread),
+            readers: Arc::new(Readers { idle: Mutex::new(idle), free: Semaphore::new(READERS) }),
+            clock,
+        })
+    }
+
+    pub(super) async fn write<T, E>(
+        &self,
+        work: impl FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<DbError> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let job = Box::new(Work { work: Some(work), result: None, reply });
+        let queued = self.queue.as_ref().is_some_and(|queue| queue.send(job).is_ok());
+        if !queued {
+            return Err(DbError::Closed.into());
+        }
+        answer.await.unwrap_or_else(|_| Err(DbError::Closed.into()))
+    }
+
+    pub(super) async fn read<T, E>(
+        &self,
+        work: impl FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<DbError> + Send + 'static,
+    {
+        let readers = Arc::clone(&self.readers);
+        let Ok(permit) = readers.free.acquire().await else { return Err(DbError::Closed.into()) };
+        permit.forget();
+        let now = self.clock.now();
+        let readers = Arc::clone(&self.readers);
+        let done = tokio::task::spawn_blocking(move || {
+            let connection = readers.idle.lock().pop();
+            let result = match &connection {
+                Some(connection) => read_on(connection, Tx::new(connection, now), work),
+                None => Err(DbError::Closed.into()),
+            };
+            readers.idle.lock().extend(connection);
+            readers.free.add_permits(1);
+            result
+        });
+        done.await.unwrap_or_else(|_| Err(DbError::Panicked.into()))
+    }
+}
+
+fn read_on<T, E: From<DbError>>(
+    connection: &Connection,
+    mut tx: Tx<'_>,
+    work: impl FnOnce(&mut Tx<'_>) -> Result<T, E>,
+) -> Result<T, E> {
+    connection.execute_batch("BEGIN DEFERRED").map_err(DbError::from)?;
+    let result = caught(work, &mut tx);
+    connection.execute_batch("ROLLBACK").map_err(DbError::from)?;
+    result
+}
+
+impl Drop for Sqlite {
+    /// What has been queued is still written; then the file is closed.
+    fn drop(&mut self) {
+        self.queue = None;
+        if let Some(writer) = self.writer.take() {
+            if writer.join().is_err() {
+                tracing::error!("the database's writer had panicked");
+            }
+        }
+    }
+}
+
+struct Writer {
+    connection: Connection,
+    clock: Clock,
+    changes: Changes,
+}
+
+impl Writer {
+    fn run(self, jobs: &mpsc::Receiver<Box<dyn Job>>) {
+        while let Ok(first) = jobs.recv() {
+            let mut group = vec![first];
+            group.extend(jobs.try_iter().take(GROUP - 1));
+            let outcome = self.commit(&mut group);
+            let failure = match outcome {
+                Ok(touched) => {
+                    self.changes.signal(touched.iter());
+                    None
+                }
+                Err(error) => {
+                    tracing::error!(%error, "a group of transactions was not committed");
+                    self.connection.execute_batch("ROLLBACK").ok();
+                    Some(error)
+                }
+            };
+            for job in group {
+                job.answer(failure.clone());
+            }
+        }
+    }
+
+    fn commit(&self, group: &mut [Box<dyn Job>]) -> Result<BTreeSet<UserId>, DbError> {
+        let mut touched = BTreeSet::new();
+        self.batch("BEGIN IMMEDIATE")?;
+        let now = self.clock.now();
+        for job in group {
+            self.batch("SAVEPOINT job")?;
+            let mut tx = Tx::new(&self.connection, now);
+            if job.run(&mut tx) {
+                touched.append(&mut tx.touched);
+            } else {
+                self.batch("ROLLBACK TO job")?;
+            }
+            self.batch("RELEASE job")?;
+        }
+        self.batch("COMMIT")?;
+        Ok(touched)
+    }
+
+    fn batch(&self, sql: &'static str) -> Result<(), DbError> {
+        self.connection.prepare_cached(sql)?.raw_execute()?;
+        Ok(())
+    }
+}

@@ -1,0 +1,197 @@
+//! How the relay says no: a closed code outside, the reason inside.
+//!
+//! Handlers return [`ApiError`]; it travels in the response's extensions and [`render`], a layer
+//! around all routes, writes the body, because only there the request's language and id are known.
+//! What happened inside is logged where the error is made and never leaves.
+
+use crate::db::DbError;
+use crate::lang::Lang;
+use autocrea_protocol::{ErrorBody, ErrorCode};
+use axum::extract::Request;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+use uuid::Uuid;
+
+/// A refusal.
+#[derive(Clone, Debug)]
+pub struct ApiError {
+    code: ErrorCode,
+    status: StatusCode,
+    sentence: Option<[String; 2]>,
+    field: Option<String>,
+    retry_after_secs: Option<u64>,
+}
+
+/// The id of a request, to quote when asking for help.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestId(pub Uuid);
+
+impl ApiError {
+    /// A refusal with the code's own sentence.
+    #[must_use]
+    pub fn new(code: ErrorCode) -> Self {
+        let status =
+            StatusCode::from_u16(code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        Self { code, status, sentence: None, field: None, retry_after_secs: None }
+    }
+
+    /// `invalid_request`, with the field and what to write in it.
+    #[must_use]
+    pub fn invalid(field: &str, es: &str, en: &str) -> Self {
+        let mut error = Self::new(ErrorCode::InvalidRequest).saying(es, en);
+        error.field = Some(field.to_owned());
+        error
+    }
+
+    /// `rate_limited`, with when to try again.
+    #[must_use]
+    pub fn rate_limited(retry_after_secs: u64) -> Self {
+        let mut error = Self::new(ErrorCode::RateLimited);
+        error.retry_after_secs = Some(retry_after_secs.max(1));
+        error
+    }
+
+    /// `internal`; the reason goes to the log and nowhere else.
+    #[must_use]
+    pub fn internal(reason: &(dyn std::error::Error + 'static)) -> Self {
+        tracing::error!(error = %reason, "a request failed inside");
+        Self::new(ErrorCode::Internal)
+    }
+
+    /// `upstream_unavailable`, as 502 (it answered badly) or 503 (it did not answer).
+    #[must_use]
+    pub fn upstream(status: StatusCode) -> Self {
+        Self { status, ..Self::new(ErrorCode::UpstreamUnavailable) }
+    }
+
+    /// With a sentence of its own.
+    #[must_use]
+    pub fn saying(mut self, es: &str, en: &str) -> Self {
+        self.sentence = Some([es.to_owned(), en.to_owned()]);
+        self
+    }
+
+    /// The code.
+    #[must_use]
+    pub const fn code(&self) -> ErrorCode {
+        self.code
+    }
+
+    /// The sentence in a language.
+    #[must_use]
+    pub fn sentence(&self, lang: Lang) -> &str {
+        match &self.sentence {
+            Some([es, en]) => lang.pick(es, en),
+            None => default_sentence(self.code, lang),
+        }
+    }
+}
+
+/// What each code says when nothing more exact is known.
+fn default_sentence(code: ErrorCode, lang: Lang) -> &'static str {
+    let (es, en) = match code {
+        ErrorCode::Unauthenticated => {
+            ("No autenticado: inicia sesión de nuevo.", "Not signed in: please sign in again.")
+        }
+        ErrorCode::Forbidden => {
+            ("No tienes permiso para hacer esto.", "You are not allowed to do this.")
+        }
+        ErrorCode::InvalidRequest => (
+            "La petición no es válida: revisa lo que has enviado.",
+            "The request is not valid: please check what you sent.",
+        ),
+        ErrorCode::InvalidPlan => (
+            "Plan inválido: elige uno de los que se ofrecen.",
+            "Invalid plan: please choose one of those on offer.",
+        ),
+        ErrorCode::NoSubscription => (
+            "No hay suscripción activa: elige primero un plan.",
+            "There is no active subscription: please choose a plan first.",
+        ),
+        ErrorCode::NotFound => (
+            "No se ha encontrado lo que pides: comprueba la dirección.",
+            "What you asked for was not found: please check the address.",
+        ),
+        ErrorCode::MethodNotAllowed => {
+            ("Esta dirección no admite ese método.", "This address does not take that method.")
+        }
+        ErrorCode::GenerationConflict => (
+            "Ese identificador ya se usó para otra generación: empieza una nueva.",
+            "That id was used for another generation: please start a new one.",
+        ),
+        ErrorCode::PayloadTooLarge => (
+            "Lo que envías es demasiado grande: acórtalo.",
+            "What you sent is too large: please shorten it.",
+        ),
+        ErrorCode::UnsupportedMediaType => (
+            "El cuerpo debe ser JSON (Content-Type: application/json).",
+            "The body must be JSON (Content-Type: application/json).",
+        ),
+        ErrorCode::TokenLimit => (
+            "No te quedan tokens suficientes: espera a que se renueven o elige otro plan.",
+            "You do not have enough tokens left: wait for them to renew or choose another plan.",
+        ),
+        ErrorCode::RateLimited => (
+            "Demasiadas peticiones: espera un momento y vuelve a intentarlo.",
+            "Too many requests: please wait a moment and try again.",
+        ),
+        ErrorCode::TooManyGenerations => (
+            "Ya hay tantas generaciones en marcha como permite tu plan: espera a que acabe una.",
+            "As many generations as your plan allows are running: please wait for one to end.",
+        ),
+        ErrorCode::UpstreamUnavailable => (
+            "Un servicio que hace falta no responde: vuelve a intentarlo en un momento.",
+            "A service that is needed does not answer: please try again in a moment.",
+        ),
+        ErrorCode::Internal => (
+            "Algo ha fallado de nuestro lado: vuelve a intentarlo en un momento.",
+            "Something failed on our side: please try again in a moment.",
+        ),
+    };
+    lang.pick(es, en)
+}
+
+impl From<DbError> for ApiError {
+    fn from(error: DbError) -> Self {
+        Self::internal(&error)
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let mut response = self.status.into_response();
+        if let Some(secs) = self.retry_after_secs {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(secs));
+        }
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// The layer that gives each request an id and each refusal its body.
+pub async fn render(mut request: Request, next: Next) -> Response {
+    let id = RequestId(Uuid::now_v7());
+    let lang = Lang::of(request.headers());
+    request.extensions_mut().insert(id);
+    let mut response = next.run(request).await;
+    if let Some(error) = response.extensions_mut().remove::<ApiError>() {
+        let body = ErrorBody {
+            error: error.sentence(lang).to_owned(),
+            code: error.code,
+            request_id: id.0.to_string(),
+            field: error.field,
+        };
+        let headers = std::mem::take(response.headers_mut());
+        response = (response.status(), axum::Json(body)).into_response();
+        for (name, value) in &headers {
+            if name != header::CONTENT_LENGTH && name != header::CONTENT_TYPE {
+                response.headers_mut().append(name, value.clone());
+            }
+        }
+    }
+    if let Ok(value) = HeaderValue::from_str(&id.0.to_string()) {
+        response.headers_mut().insert("x-request-id", value);
+    }
+    response
+}

@@ -1,0 +1,347 @@
+//! Reservations: reserve, then settle or release, exactly once.
+//!
+//! Every ending is an update of an open row; whoever finds it already ended has lost and changes
+//! nothing. Which lots hold how much is kept until then, so that what is given back returns to
+//! where it came from, or ends there if the lot has ended meanwhile.
+
+use super::{Entry, Shift, append, expire_due, roll_month, shift_lot, shift_person};
+use crate::db::{DbError, Tx};
+use autocrea_protocol::ledger::EntryKind;
+use autocrea_protocol::{GenerationId, Tokens, UnixMillis, UserId};
+
+/// What a generation wants to hold.
+#[derive(Clone, Debug)]
+pub struct ReserveRequest {
+    /// Whose.
+    pub user: UserId,
+    /// Which generation.
+    pub generation: GenerationId,
+    /// Its ceiling.
+    pub tokens: Tokens,
+    /// The process that runs it.
+    pub lease: String,
+}
+
+/// What became of the wish.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReserveOutcome {
+    /// They are held.
+    Reserved {
+        /// How many.
+        reserved: Tokens,
+        /// What is available besides.
+        remaining: Tokens,
+    },
+    /// There is not enough.
+    TokenLimit {
+        /// What there is.
+        available: Tokens,
+    },
+    /// This generation has reserved before.
+    Already,
+}
+
+/// A reservation's ending.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// What it cost.
+    pub charged: Tokens,
+    /// What is available now.
+    pub remaining: Tokens,
+}
+
+/// Whether this was the ending.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndedOutcome {
+    /// It was.
+    Ended(Ended),
+    /// It had ended before, or never was; nothing was changed.
+    AlreadyEnded,
+}
+
+/// How much a person is running and has begun, for the limits of a plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Usage {
+    /// Open reservations.
+    pub open: u32,
+    /// Reservations made after the given instant.
+    pub recent: u32,
+    /// The oldest of these.
+    pub oldest_recent: Option<UnixMillis>,
+}
+
+/// What is running, and what was begun after `since`.
+///
+/// # Errors
+/// If the database refuses.
+pub fn usage(tx: &mut Tx<'_>, user: &UserId, since: UnixMillis) -> Result<Usage, DbError> {
+    let open = tx.query_one(
+        "SELECT COUNT(*) FROM reservations WHERE user_id = ?1 AND state = 'open'",
+        &[user],
+        |row| row.get(0),
+    )?;
+    tx.query_one(
+        "SELECT COUNT(*), MIN(at) FROM reservations WHERE user_id = ?1 AND at > ?2",
+        &[user, &since],
+        |row| Ok(Usage { open, recent: row.get(0)?, oldest_recent: row.get(1)? }),
+    )
+}
+
+/// Holds tokens, from the lots that end first; all of them or none.
+///
+/// # Errors
+/// If the database refuses.
+pub fn reserve(tx: &mut Tx<'_>, request: &ReserveRequest) -> Result<ReserveOutcome, DbError> {
+    let (user, tokens, now) = (&request.user, request.tokens.at_least_zero(), tx.now());
+    let known = tx.query_opt(
+        "SELECT 1 FROM reservations WHERE user_id = ?1 AND generation_id = ?2",
+        &[user, &request.generation],
+        |_| Ok(()),
+    )?;
+    if known.is_some() {
+        return Ok(ReserveOutcome::Already);
+    }
+    expire_due(tx, user)?;
+    let lots = tx.query_all(
+        "SELECT id, available FROM lots
+         WHERE user_id = ?1 AND ended_at IS NULL AND available > 0 ORDER BY ends_at, id",
+        &[user],
+        |row| Ok((row.get::<i64>(0)?, row.get::<Tokens>(1)?)),
+    )?;
+    let available: Tokens = lots.iter().map(|(_, available)| *available).sum();
+    if available < tokens {
+        return Ok(ReserveOutcome::TokenLimit { available });
+    }
+    tx.execute(
+        "INSERT INTO reservations (user_id, generation_id, tokens, state, lease, at)
+         VALUES (?1, ?2, ?3, 'open', ?4, ?5)",
+        &[user, &request.generation, &tokens, &request.lease, &now],
+    )?;
+    hold(tx, request, tokens, &lots)?;
+    roll_month(tx, user)?;
+    tx.execute(
+        "UPDATE people SET generations_count = generations_count + 1, last_generation_at = ?2
+         WHERE id = ?1",
+        &[user, &now],
+    )?;
+    let by = Shift { available: Tokens::ZERO - tokens, reserved: tokens, ..Shift::default() };
+    let remaining = shift_person(tx, user, by)?;
+    let entry = Entry {
+        kind: EntryKind::Reserve,
+        tokens,
+        generation: Some(request.generation),
+        source: None,
+        reason: None,
+        balance_after: remaining,
+    };
+    append(tx, user, &entry)?;
+    Ok(ReserveOutcome::Reserved { reserved: tokens, remaining })
+}
+
+fn hold(
+    tx: &mut Tx<'_>,
+    request: &ReserveRequest,
+    tokens: Tokens,
+    lots: &[(i64, Tokens)],
+) -> Result<(), DbError> {
+    let mut wanted = tokens;
+    for &(lot, available) in lots {
+        let taken = wanted.min(available);
+        if taken <= Tokens::ZERO {
+            break;
+        }
+        let by = Shift { available: Tokens::ZERO - taken, reserved: taken, ..Shift::default() };
+        shift_lot(tx, lot, by)?;
+        tx.execute(
+            "INSERT INTO holds (user_id, generation_id, lot_id, tokens) VALUES (?1, ?2, ?3, ?4)",
+            &[&request.user, &request.generation, &lot, &taken],
+        )?;
+        wanted -= taken;
+    }
+    Ok(())
+}
+
+/// Ends a reservation with a charge, never more than what it holds; the rest is given back.
+///
+/// # Errors
+/// If the database refuses.
+pub fn settle(
+    tx: &mut Tx<'_>,
+    user: &UserId,
+    generation: GenerationId,
+    charged: Tokens,
+) -> Result<EndedOutcome, DbError> {
+    end(tx, user, generation, EntryKind::Settle, charged)
+}
+
+/// Ends a reservation without a charge: all is given back.
+///
+/// # Errors
+/// If the database refuses.
+pub fn release(
+    tx: &mut Tx<'_>,
+    user: &UserId,
+    generation: GenerationId,
+) -> Result<EndedOutcome, DbError> {
+    end(tx, user, generation, EntryKind::Release, Tokens::ZERO)
+}
+
+/// Releases whatever is open: with SQLite there is one process, and when it starts nothing runs.
+///
+/// # Errors
+/// If the database refuses.
+pub fn release_all_open(tx: &mut Tx<'_>) -> Result<Vec<(UserId, GenerationId)>, DbError> {
+    let open = tx.query_all(
+        "SELECT user_id, generation_id FROM reservations WHERE state = 'open'",
+        &[],
+        |row| Ok((row.get::<UserId>(0)?, row.get::<GenerationId>(1)?)),
+    )?;
+    for (user, generation) in &open {
+        release(tx, user, *generation)?;
+    }
+    Ok(open)
+}
+
+/// A part of a reservation, with its lot.
+struct Hold {
+    lot: i64,
+    source: String,
+    tokens: Tokens,
+    owed: Tokens,
+    live: bool,
+}
+
+fn holds(tx: &mut Tx<'_>, user: &UserId, generation: GenerationId) -> Result<Vec<Hold>, DbError> {
+    tx.query_all(
+        "SELECT lots.id, lots.source, holds.tokens, lots.owed, lots.ended_at IS NULL
+         FROM holds JOIN lots ON lots.id = holds.lot_id
+         WHERE holds.user_id = ?1 AND holds.generation_id = ?2 ORDER BY lots.ends_at, lots.id",
+        &[user, &generation],
+        |row| {
+            Ok(Hold {
+                lot: row.get(0)?,
+                source: row.get(1)?,
+                tokens: row.get(2)?,
+                owed: row.get(3)?,
+                live: row.get(4)?,
+            })
+        },
+    )
+}
+
+/// Tokens that came back to a lot which may not keep them.
+struct Lost {
+    source: String,
+    expired: Tokens,
+    revoked: Tokens,
+}
+
+fn end(
+    tx: &mut Tx<'_>,
+    user: &UserId,
+    generation: GenerationId,
+    kind: EntryKind,
+    charged: Tokens,
+) -> Result<EndedOutcome, DbError> {
+    let now = tx.now();
+    let charged = charged.at_least_zero();
+    let state = if kind == EntryKind::Settle { "settled" } else { "released" };
+    let ended = tx.query_opt(
+        "UPDATE reservations SET state = ?3, charged = CASE WHEN tokens < ?4 THEN tokens ELSE ?4 END, ended_at = ?5
+         WHERE user_id = ?1 AND generation_id = ?2 AND state = 'open' RETURNING tokens, charged",
+        &[user, &generation, &state, &charged, &now],
+        |row| Ok((row.get::<Tokens>(0)?, row.get::<Tokens>(1)?)),
+    )?;
+    let Some((held, charged)) = ended else { return Ok(EndedOutcome::AlreadyEnded) };
+    let lost = give_back(tx, user, generation, charged)?;
+    let by = Shift {
+        available: held - charged,
+        reserved: Tokens::ZERO - held,
+        spent: charged,
+        ..Shift::default()
+    };
+    let mut remaining = shift_person(tx, user, by)?;
+    let entry = Entry {
+        kind,
+        tokens: if kind == EntryKind::Settle { charged } else { held },
+        generation: Some(generation),
+        source: None,
+        reason: None,
+        balance_after: remaining,
+    };
+    append(tx, user, &entry)?;
+    for lost in lost {
+        remaining = lose(tx, user, &lost)?;
+    }
+    Ok(EndedOutcome::Ended(Ended { charged, remaining }))
+}
+
+/// Settles each lot's part; the charge falls on the lots that end first.
+fn give_back(
+    tx: &mut Tx<'_>,
+    user: &UserId,
+    generation: GenerationId,
+    charged: Tokens,
+) -> Result<Vec<Lost>, DbError> {
+    let mut to_charge = charged;
+    let mut lost = Vec::new();
+    for hold in holds(tx, user, generation)? {
+        let spent = to_charge.min(hold.tokens);
+        to_charge -= spent;
+        let back = hold.tokens - spent;
+        let revoked = back.min(hold.owed);
+        let expired = if hold.live { Tokens::ZERO } else { back - revoked };
+        let by = Shift {
+            available: back - revoked - expired,
+            reserved: Tokens::ZERO - hold.tokens,
+            spent,
+            expired,
+            revoked,
+            ..Shift::default()
+        };
+        shift_lot(tx, hold.lot, by)?;
+        // No more can be owed than running generations still hold.
+        tx.execute(
+            "UPDATE lots
+             SET owed = CASE WHEN owed - ?2 < reserved THEN owed - ?2 ELSE reserved END
+             WHERE id = ?1 AND owed > 0",
+            &[&hold.lot, &revoked],
+        )?;
+        if expired + revoked > Tokens::ZERO {
+            lost.push(Lost { source: hold.source, expired, revoked });
+        }
+    }
+    tx.execute(
+        "DELETE FROM holds WHERE user_id = ?1 AND generation_id = ?2",
+        &[user, &generation],
+    )?;
+    Ok(lost)
+}
+
+/// Says what came back and was lost at once; answers what is available then.
+fn lose(tx: &mut Tx<'_>, user: &UserId, lost: &Lost) -> Result<Tokens, DbError> {
+    let mut available = Tokens::ZERO;
+    let parts = [(EntryKind::Revoke, lost.revoked), (EntryKind::Expire, lost.expired)];
+    for (kind, tokens) in parts {
+        let revoked = if kind == EntryKind::Revoke { tokens } else { Tokens::ZERO };
+        let by = Shift {
+            available: Tokens::ZERO - tokens,
+            expired: tokens - revoked,
+            revoked,
+            ..Shift::default()
+        };
+        available = shift_person(tx, user, by)?;
+        if tokens > Tokens::ZERO {
+            let entry = Entry {
+                kind,
+                tokens,
+                generation: None,
+                source: Some(&lost.source),
+                reason: None,
+                balance_after: available,
+            };
+            append(tx, user, &entry)?;
+        }
+    }
+    Ok(available)
+}

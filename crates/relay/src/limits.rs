@@ -1,0 +1,159 @@
+//! Requests a minute, of a person and of an address without a token.
+//!
+//! Token buckets in memory: a burst of a whole minute's allowance, refilled evenly. A bucket that is
+//! full again is forgotten.
+
+use crate::config::{Limits as Settings, Network};
+use crate::error::ApiError;
+use autocrea_protocol::UserId;
+use http::HeaderMap;
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::net::IpAddr;
+use tokio::time::{Duration, Instant};
+
+/// The limits of this process.
+pub struct Limits {
+    people: Buckets<UserId>,
+    addresses: Buckets<IpAddr>,
+    trusted: Vec<Network>,
+}
+
+impl Limits {
+    /// As configured.
+    #[must_use]
+    pub fn new(settings: &Settings) -> Self {
+        Self {
+            people: Buckets::new(settings.per_minute),
+            addresses: Buckets::new(settings.per_minute_address),
+            trusted: settings.trusted_proxies.clone(),
+        }
+    }
+
+    /// Counts a request of a person.
+    ///
+    /// # Errors
+    /// `rate_limited`.
+    pub fn person(&self, user: &UserId) -> Result<(), ApiError> {
+        self.people.take(user).map_err(ApiError::rate_limited)
+    }
+
+    /// Counts a request without a token.
+    ///
+    /// # Errors
+    /// `rate_limited`.
+    pub fn address(&self, peer: IpAddr, headers: &HeaderMap) -> Result<(), ApiError> {
+        self.addresses.take(&self.client(peer, headers)).map_err(ApiError::rate_limited)
+    }
+
+    /// The address that counts: the peer's, or, behind trusted proxies, the last one in
+    /// `X-Forwarded-For` that is not one of them.
+    #[must_use]
+    pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+        let trusted = |address: IpAddr| self.trusted.iter().any(|net| net.contains(address));
+        if !trusted(peer) {
+            return peer;
+        }
+        let forwarded = headers.get_all("x-forwarded-for").iter().filter_map(|it| it.to_str().ok());
+        let chain: Vec<&str> = forwarded.flat_map(|value| value.split(',')).collect();
+        let mut nearest = peer;
+        for hop in chain.iter().rev() {
+            let Ok(address) = hop.trim().parse::<IpAddr>() else { return nearest };
+            nearest = address;
+            if !trusted(address) {
+                return address;
+            }
+        }
+        nearest
+    }
+}
+
+struct Buckets<K> {
+    per_minute: u32,
+    buckets: Mutex<HashMap<K, Bucket>>,
+}
+
+#[derive(Clone, Copy)]
+struct Bucket {
+    tokens: f64,
+    at: Instant,
+}
+
+const FORGET_ABOVE: usize = 10_000;
+
+impl<K: Hash + Eq + Clone> Buckets<K> {
+    fn new(per_minute: u32) -> Self {
+        Self { per_minute, buckets: Mutex::default() }
+    }
+
+    /// Takes one; or says in how many seconds there will be one.
+    fn take(&self, key: &K) -> Result<(), u64> {
+        if self.per_minute == 0 {
+            return Ok(());
+        }
+        let (full, now) = (f64::from(self.per_minute), Instant::now());
+        let per_second = full / 60.0;
+        let refilled = |bucket: &Bucket| {
+            let since = now.saturating_duration_since(bucket.at);
+            (bucket.tokens + since.as_secs_f64() * per_second).min(full)
+        };
+        let mut buckets = self.buckets.lock();
+        if buckets.len() >= FORGET_ABOVE && !buckets.contains_key(key) {
+            buckets.retain(|_, bucket| refilled(bucket) < full);
+        }
+        let bucket = buckets.entry(key.clone()).or_insert(Bucket { tokens: full, at: now });
+        let tokens = refilled(bucket);
+        if tokens >= 1.0 {
+            *bucket = Bucket { tokens: tokens - 1.0, at: now };
+            return Ok(());
+        }
+        *bucket = Bucket { tokens, at: now };
+        let wait = Duration::from_secs_f64((1.0 - tokens) / per_second);
+        Err(wait.as_secs() + 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    fn limits(per_minute: u32, trusted: &[&str]) -> Limits {
+        Limits::new(&Settings {
+            per_minute,
+            per_minute_address: per_minute,
+            trusted_proxies: trusted.iter().map(|it| it.parse().expect("a network")).collect(),
+        })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_request_after_the_last_is_refused_until_time_has_passed() {
+        let limits = limits(2, &[]);
+        let ana = UserId::from("ana");
+        assert!(limits.person(&ana).is_ok() && limits.person(&ana).is_ok());
+        assert!(limits.person(&ana).is_err());
+        assert!(limits.person(&UserId::from("luis")).is_ok());
+        tokio::time::advance(Duration::from_secs(30)).await;
+        assert!(limits.person(&ana).is_ok());
+        assert!(limits.person(&ana).is_err());
+    }
+
+    #[tokio::test]
+    async fn zero_is_off() {
+        let limits = limits(0, &[]);
+        for _ in 0..1_000 {
+            assert!(limits.person(&UserId::from("ana")).is_ok());
+        }
+    }
+
+    #[test]
+    fn a_forwarded_address_counts_only_behind_a_trusted_proxy() {
+        let proxy: IpAddr = "10.1.2.3".parse().expect("an address");
+        let mut headers = HeaderMap::new();
+        headers.insert("x-forwarded-for", HeaderValue::from_static("6.6.6.6, 9.9.9.9, 10.0.0.7"));
+        assert_eq!(limits(1, &[]).client(proxy, &headers), proxy);
+        let behind = limits(1, &["10.0.0.0/8"]).client(proxy, &headers);
+        assert_eq!(behind, "9.9.9.9".parse::<IpAddr>().expect("an address"));
+    }
+}

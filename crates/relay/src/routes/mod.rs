@@ -1,0 +1,62 @@
+//! The routes. A handler extracts, calls, answers; the work is elsewhere.
+
+mod account;
+mod config;
+mod events;
+mod health;
+mod json;
+mod tokens;
+mod user;
+
+pub use json::Json;
+
+use crate::app::App;
+use crate::error::{self, ApiError};
+use crate::server::Peer;
+use autocrea_protocol::ErrorCode;
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use http::header;
+use std::sync::Arc;
+
+/// All routes, with the layers around them.
+pub fn router(app: &Arc<App>) -> Router {
+    let limited = Router::new()
+        .route("/api/config", get(config::config))
+        .route("/api/plans", get(config::plans))
+        .route("/api/account", get(account::account))
+        .route("/api/account/events", get(events::events))
+        .route("/api/user/profile", get(user::profile).patch(user::edit_profile))
+        .route("/api/user/subscription", get(user::subscription))
+        .route("/api/tokens/usage", get(tokens::usage))
+        .route("/api/tokens/validate", axum::routing::post(tokens::validate))
+        .route("/api/tokens/ledger", get(tokens::ledger))
+        // Billing (.merge(crate::billing::routes())) and generation merge theirs here.
+        .layer(middleware::from_fn_with_state(Arc::clone(app), limit_addresses));
+    let exempt =
+        Router::new().route("/healthz", get(health::alive)).route("/readyz", get(health::ready));
+    // Webhooks and one-click unsubscribe, which no limit touches, merge into `exempt`.
+    let most = usize::try_from(app.config.generation.max_body_bytes).unwrap_or(usize::MAX);
+    limited
+        .merge(exempt)
+        .fallback(|| async { ApiError::new(ErrorCode::NotFound) })
+        .method_not_allowed_fallback(|| async { ApiError::new(ErrorCode::MethodNotAllowed) })
+        .layer(DefaultBodyLimit::max(most))
+        .layer(middleware::from_fn(error::render))
+        .with_state(Arc::clone(app))
+}
+
+/// Requests without a token count against their address; those with one against their person.
+async fn limit_addresses(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    if !request.headers().contains_key(header::AUTHORIZATION) {
+        if let Some(Peer(peer)) = request.extensions().get::<Peer>() {
+            if let Err(refused) = app.limits.address(peer.ip(), request.headers()) {
+                return refused.into_response();
+            }
+        }
+    }
+    next.run(request).await
+}

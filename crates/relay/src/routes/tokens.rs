@@ -1,0 +1,149 @@
+//! Tokens: how many are left, what a generation would cost at most, and where they went.
+
+use super::Json;
+use crate::account;
+use crate::app::App;
+use crate::auth::Person;
+use crate::ceiling::Ceiling;
+use crate::error::ApiError;
+use crate::lang::Lang;
+use crate::ledger::{self, Cursor};
+use autocrea_protocol::generation::{Content, Message, MessageRole};
+use autocrea_protocol::ledger::{LedgerPage, TokenUsage, Validation};
+use autocrea_protocol::{ErrorCode, Tokens, counting};
+use axum::extract::{RawQuery, State};
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use serde::Deserialize;
+use std::sync::Arc;
+
+/// `GET /api/tokens/usage`
+pub(super) async fn usage(
+    State(app): State<Arc<App>>,
+    person: Person,
+) -> Result<Json<TokenUsage>, ApiError> {
+    let figures = app.db.read(move |tx| ledger::figures(tx, &person.id)).await?;
+    Ok(Json(TokenUsage {
+        month: figures.month,
+        tokens_used: figures.used,
+        tokens_reserved: figures.reserved,
+        tokens_limit: figures.limit,
+        remaining: figures.remaining,
+        generations_count: figures.generations_count,
+        last_generation_at: figures.last_generation_at,
+        resets_at: figures.resets_at,
+    }))
+}
+
+/// What would be sent: a prompt alone, or a conversation.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ValidateRequest {
+    prompt: Option<String>,
+    messages: Option<Vec<Message>>,
+    max_output_tokens: Option<i64>,
+}
+
+/// `POST /api/tokens/validate`
+pub(super) async fn validate(
+    State(app): State<Arc<App>>,
+    person: Person,
+    lang: Lang,
+    Json(request): Json<ValidateRequest>,
+) -> Result<Response, ApiError> {
+    let wanted = wanted_output(request.max_output_tokens)?;
+    let messages = match (request.prompt, request.messages) {
+        (Some(prompt), None) => {
+            vec![Message { role: MessageRole::User, content: Content::Text(prompt) }]
+        }
+        (None, Some(messages)) if !messages.is_empty() => messages,
+        _ => {
+            return Err(ApiError::invalid(
+                "messages",
+                "Error al validar tokens: envía un prompt o una lista de mensajes, y solo uno de los dos.",
+                "The tokens could not be validated: send a prompt or a list of messages, and only one of them.",
+            ));
+        }
+    };
+    let input = counting::estimate_messages(&messages);
+    let (figures, plan) = app
+        .db
+        .read(move |tx| {
+            let figures = ledger::figures(tx, &person.id)?;
+            Ok::<_, crate::db::DbError>((figures, account::subscription(tx, &person.id)?.plan_id))
+        })
+        .await?;
+    let most = app.config.plans.terms(&plan).max_output_tokens;
+    let ceiling = Ceiling::of(input, wanted, most, figures.remaining);
+    let refused = ApiError::new(ErrorCode::TokenLimit);
+    let answer = Validation {
+        can_generate: ceiling.enough,
+        estimated_tokens: input,
+        ceiling: ceiling.total(),
+        tokens_used: figures.used,
+        tokens_limit: figures.limit,
+        remaining: figures.remaining,
+        error: (!ceiling.enough).then(|| refused.sentence(lang).to_owned()),
+        code: (!ceiling.enough).then_some(ErrorCode::TokenLimit),
+    };
+    let status = if ceiling.enough { StatusCode::OK } else { StatusCode::TOO_MANY_REQUESTS };
+    Ok((status, Json(answer)).into_response())
+}
+
+/// A wish for output: none, or more than zero.
+///
+/// # Errors
+/// `invalid_request`.
+pub fn wanted_output(wish: Option<i64>) -> Result<Option<Tokens>, ApiError> {
+    match wish {
+        Some(wish) if wish <= 0 => Err(ApiError::invalid(
+            "maxOutputTokens",
+            "La longitud máxima debe ser mayor que cero.",
+            "The maximum length must be greater than zero.",
+        )),
+        wish => Ok(wish.map(Tokens)),
+    }
+}
+
+const PAGE: u32 = 50;
+
+/// `GET /api/tokens/ledger?after=&limit=`
+pub(super) async fn ledger(
+    State(app): State<Arc<App>>,
+    person: Person,
+    RawQuery(query): RawQuery,
+) -> Result<Json<LedgerPage>, ApiError> {
+    let (cursor, limit) = page_wanted(query.as_deref().unwrap_or_default())?;
+    let page = app.db.read(move |tx| ledger::page(tx, &person.id, cursor, limit)).await?;
+    page.map(Json).ok_or_else(unknown_cursor)
+}
+
+fn page_wanted(query: &str) -> Result<(Cursor, u32), ApiError> {
+    let (mut cursor, mut limit) = (Cursor::Start, PAGE);
+    for (key, value) in url::form_urlencoded::parse(query.as_bytes()) {
+        match key.as_ref() {
+            "after" if value.is_empty() => cursor = Cursor::Start,
+            "after" => cursor = Cursor::After(value.parse().map_err(|_| unknown_cursor())?),
+            "limit" => {
+                limit =
+                    value.parse().ok().filter(|it| (1..=100).contains(it)).ok_or_else(|| {
+                        ApiError::invalid(
+                            "limit",
+                            "El límite debe ser un número entre 1 y 100.",
+                            "The limit must be a number between 1 and 100.",
+                        )
+                    })?;
+            }
+            _ => {}
+        }
+    }
+    Ok((cursor, limit))
+}
+
+fn unknown_cursor() -> ApiError {
+    ApiError::invalid(
+        "after",
+        "No hay ningún apunte con ese identificador: usa el `next` de la página anterior.",
+        "There is no entry with that id: use the `next` of the previous page.",
+    )
+}

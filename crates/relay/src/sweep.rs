@@ -1,0 +1,51 @@
+//! What time alone changes: lots that end, months that begin. Written within a minute, so that
+//! whoever watches is told although nobody did anything.
+
+use crate::app::App;
+use crate::clock::month_of;
+use crate::db::{DbError, Tx};
+use crate::ledger;
+use autocrea_protocol::UserId;
+use std::sync::Arc;
+use std::time::Duration;
+
+const EVERY: Duration = Duration::from_secs(30);
+/// Rows that one transaction takes on, so that nobody waits long for the writer.
+const AT_ONCE: u32 = 200;
+
+pub(crate) async fn run(app: Arc<App>) {
+    loop {
+        if let Err(error) = pass(&app).await {
+            tracing::error!(%error, "the sweep failed; it will be tried again");
+        }
+        tokio::select! {
+            () = app.stopping.cancelled() => return,
+            () = tokio::time::sleep(EVERY) => {}
+        }
+    }
+}
+
+/// One pass, whole; also for tests that have moved the clock.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn pass(app: &App) -> Result<(), DbError> {
+    while app.db.write(|tx| ledger::expire_due_of_all(tx, AT_ONCE)).await? > 0 {}
+    while app.db.write(roll_months).await? > 0 {}
+    // Billing's own (grace that ends, cancelled plans that end, later months of yearly plans) is
+    // called here, in transactions of its own.
+    Ok(())
+}
+
+fn roll_months(tx: &mut Tx<'_>) -> Result<usize, DbError> {
+    let month = month_of(tx.now());
+    let people = tx.query_all(
+        "SELECT id FROM people WHERE month < ?1 LIMIT ?2",
+        &[&month, &AT_ONCE],
+        |row| row.get::<UserId>(0),
+    )?;
+    for user in &people {
+        ledger::roll_month(tx, user)?;
+    }
+    Ok(people.len())
+}
