@@ -68,7 +68,7 @@ impl App {
         rustls::crypto::ring::default_provider().install_default().ok();
         let changes = Changes::default();
         let db = Db::open(&config.database, clock.clone(), changes.clone())?;
-        let abandoned = db.write(|tx| ledger::release_all_open(tx)).await?;
+        let abandoned = db.write(ledger::release_all_open).await?;
         if !abandoned.is_empty() {
             tracing::info!(
                 count = abandoned.len(),

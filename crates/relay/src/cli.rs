@@ -176,7 +176,7 @@ fn migrated() -> Result<ExitCode, DbError> {
 
 async fn verify(config: &Config) -> ExitCode {
     with_database(config, |db| async move {
-        let differences: Vec<Difference> = db.read(|tx| ledger::verify(tx)).await?;
+        let differences: Vec<Difference> = db.read(ledger::verify).await?;
         for difference in &differences {
             say(format_args!("{}: {}", difference.user, difference.what));
         }

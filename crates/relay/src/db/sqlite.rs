@@ -175,10 +175,10 @@ impl Drop for Sqlite {
     /// What has been queued is still written; then the file is closed.
     fn drop(&mut self) {
         self.queue = None;
-        if let Some(writer) = self.writer.take() {
-            if writer.join().is_err() {
-                tracing::error!("the database's writer had panicked");
-            }
+        if let Some(writer) = self.writer.take()
+            && writer.join().is_err()
+        {
+            tracing::error!("the database's writer had panicked");
         }
     }
 }

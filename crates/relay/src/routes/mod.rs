@@ -51,12 +51,11 @@ pub fn router(app: &Arc<App>) -> Router {
 
 /// Requests without a token count against their address; those with one against their person.
 async fn limit_addresses(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    if !request.headers().contains_key(header::AUTHORIZATION) {
-        if let Some(Peer(peer)) = request.extensions().get::<Peer>() {
-            if let Err(refused) = app.limits.address(peer.ip(), request.headers()) {
-                return refused.into_response();
-            }
-        }
+    if !request.headers().contains_key(header::AUTHORIZATION)
+        && let Some(Peer(peer)) = request.extensions().get::<Peer>()
+        && let Err(refused) = app.limits.address(peer.ip(), request.headers())
+    {
+        return refused.into_response();
     }
     next.run(request).await
 }
