@@ -15,8 +15,11 @@ pub mod parser;
 pub mod paths;
 mod projects;
 pub mod relay;
+pub mod roles;
 mod settings;
 pub mod store;
+#[cfg(test)]
+mod tests;
 pub mod vault;
 pub mod versions;
 

@@ -10,6 +10,7 @@
 //! not here: decisions. What a project's status becomes is said by the use cases.
 
 pub mod blobs;
+pub mod charges;
 mod columns;
 mod error;
 mod open;
