@@ -94,6 +94,8 @@ CREATE TABLE generations (
     version       INTEGER,
     last_seq      INTEGER NOT NULL DEFAULT 0,
     nonce         TEXT    NOT NULL,
+    -- The generation whose output this one goes on from, word for word.
+    continues     TEXT,
     created_at    INTEGER NOT NULL,
     completed_at  INTEGER,
     prompt        TEXT    NOT NULL,
@@ -140,7 +142,9 @@ CREATE TABLE checkouts (
     user_id    TEXT    NOT NULL PRIMARY KEY,
     plan_id    TEXT    NOT NULL,
     url        TEXT    NOT NULL,
-    started_at INTEGER NOT NULL
+    started_at INTEGER NOT NULL,
+    -- Stripe's; null while a plan is being changed in the portal.
+    session_id TEXT
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE ledger_entries (

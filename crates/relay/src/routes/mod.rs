@@ -3,10 +3,8 @@
 mod account;
 mod config;
 mod events;
-mod generate;
 mod health;
 mod json;
-mod return_pages;
 mod tokens;
 mod user;
 
@@ -36,9 +34,7 @@ pub fn router(app: &Arc<App>) -> Router {
         .route("/api/tokens/usage", get(tokens::usage))
         .route("/api/tokens/validate", axum::routing::post(tokens::validate))
         .route("/api/tokens/ledger", get(tokens::ledger))
-        .merge(generate::routes())
-        .merge(return_pages::routes())
-        // Billing (.merge(crate::billing::routes())) merges its own here.
+        // Billing (.merge(crate::billing::routes())) and generation merge theirs here.
         .layer(middleware::from_fn_with_state(Arc::clone(app), limit_addresses));
     let exempt =
         Router::new().route("/healthz", get(health::alive)).route("/readyz", get(health::ready));

@@ -5,9 +5,11 @@
 //! and what to do. Deliberately not here: the page's own labels, and the relay's sentences (they
 //! come in the language that was asked for).
 
+mod online;
 mod store;
 mod work;
 
+pub use online::OnlineMessage;
 pub use store::StoreMessage;
 pub use work::WorkMessage;
 

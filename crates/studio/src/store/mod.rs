@@ -9,13 +9,15 @@
 //! The table modules are plain functions over the transaction: one noun, one file. Deliberately
 //! not here: decisions. What a project's status becomes is said by the use cases.
 
+pub mod account;
 pub mod blobs;
-pub mod charges;
 mod columns;
 mod error;
+pub mod ledger;
 mod open;
 pub mod projects;
 pub mod settings;
+pub mod sign_in;
 pub mod versions;
 
 pub use error::StoreError;
