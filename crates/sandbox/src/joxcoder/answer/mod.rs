@@ -5,6 +5,7 @@
 //! templates ([`pages`]); with files they are changed ([`edit`]). The explanation around the files
 //! says what was done, and that a demonstration model did it.
 
+mod colours;
 mod edit;
 mod frame;
 mod pages;
@@ -13,6 +14,7 @@ mod prompt;
 use frame::File;
 use prompt::Language;
 use serde_json::Value;
+use std::fmt::Write as _;
 
 /// Bytes of text that the demonstration model counts as one token.
 pub(super) const BYTES_PER_TOKEN: usize = 4;
@@ -70,6 +72,14 @@ pub(super) fn answer(conversation: &Conversation) -> String {
         text.push_str(&frame::write(file, conversation.nonce.as_deref()));
         text.push('\n');
     }
+    if let Some(nonce) = &conversation.nonce {
+        for path in &made.deleted {
+            let _ = writeln!(text, "<<<DELETE {nonce} {path}>>>");
+        }
+        for (from, to) in &made.renamed {
+            let _ = writeln!(text, "<<<RENAME {nonce} {from} -> {to}>>>");
+        }
+    }
     text.push_str(&made.after);
     text.push('\n');
     text
@@ -79,6 +89,8 @@ pub(super) fn answer(conversation: &Conversation) -> String {
 struct Made {
     before: String,
     files: Vec<File>,
+    deleted: Vec<String>,
+    renamed: Vec<(String, String)>,
     after: String,
 }
 

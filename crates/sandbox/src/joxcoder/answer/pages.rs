@@ -27,21 +27,25 @@ macro_rules! template {
 pub(super) fn make(prompt: &str, language: Language) -> Made {
     let kind = prompt::kind(prompt);
     let title = prompt::name(prompt).unwrap_or_else(|| default_title(kind, prompt, language));
+    let tagline = tagline(kind, prompt, language);
     let template = template_of(kind);
     let fill = |text: &str, escape: fn(&str) -> String| {
         in_language(text, language)
             .replace("{{title}}", &escape(&title))
+            .replace("{{subject}}", &escape(&tagline))
             .replace("{{lang}}", say(language, "es", "en"))
     };
     let base = include_str!("../pages/base.css");
     let files = vec![
         file("index.html", fill(template.html, crate::page::escape)),
-        file("styles.css", fill(&format!("{base}\n{}", template.css), str::to_owned)),
+        file("styles.css", fill(&template.css.replace("/*base*/\n", base), str::to_owned)),
         file("app.js", fill(template.js, js_escape)),
     ];
     Made {
         before: introduction(kind, &title, language),
         files,
+        deleted: Vec::new(),
+        renamed: Vec::new(),
         after: closing(kind, language).to_owned(),
     }
 }
@@ -50,20 +54,21 @@ fn file(path: &str, text: String) -> File {
     File { path: path.to_owned(), text }
 }
 
-/// Keeps one side of every `[[es||en]]`.
+/// Keeps one side of every `[[es||en]]`. Brackets without `||` are left as they are.
 fn in_language(text: &str, language: Language) -> String {
     let mut chosen = String::with_capacity(text.len());
     let mut rest = text;
-    while let Some((before, after)) = rest.split_once("[[") {
-        let Some((both, after)) = after.split_once("]]") else {
-            break;
-        };
-        chosen.push_str(before);
-        match both.split_once("||") {
-            Some((es, en)) => chosen.push_str(say(language, es, en)),
+    while let Some((before, after)) = rest.split_once("]]") {
+        match before
+            .rsplit_once("[[")
+            .and_then(|(before, both)| Some((before, both.split_once("||")?)))
+        {
+            Some((before, (es, en))) => {
+                chosen.push_str(before);
+                chosen.push_str(say(language, es, en));
+            }
             None => {
-                chosen.push_str("[[");
-                chosen.push_str(both);
+                chosen.push_str(before);
                 chosen.push_str("]]");
             }
         }
@@ -71,6 +76,23 @@ fn in_language(text: &str, language: Language) -> String {
     }
     chosen.push_str(rest);
     chosen
+}
+
+/// The line under a title.
+fn tagline(kind: Kind, prompt: &str, language: Language) -> String {
+    let default = match kind {
+        Kind::Shop => say(language, "Cerámica artesana", "Handmade pottery"),
+        Kind::Landing => say(language, "Ya disponible", "Now available"),
+        _ => {
+            return say(
+                language,
+                "Todo lo que conviene saber, en un solo lugar.",
+                "Everything worth knowing, in one place.",
+            )
+            .to_owned();
+        }
+    };
+    prompt::topic(prompt, kind == Kind::Shop).unwrap_or_else(|| default.to_owned())
 }
 
 fn js_escape(text: &str) -> String {
@@ -103,7 +125,7 @@ fn default_title(kind: Kind, prompt: &str, language: Language) -> String {
 }
 
 /// The prompt's own words as a title, without the ones that only ask.
-fn subject(prompt: &str, language: Language) -> String {
+pub(super) fn subject(prompt: &str, language: Language) -> String {
     const ASKING: &[&str] = &[
         "haz",
         "hazme",
@@ -156,10 +178,10 @@ fn subject(prompt: &str, language: Language) -> String {
         .take(4)
         .collect();
     let title: String = words.join(" ").chars().take(48).collect();
-    let mut letters = title.chars();
-    match letters.next() {
-        Some(first) => first.to_uppercase().chain(letters).collect(),
-        None => say(language, "Una idea", "An idea").to_owned(),
+    if title.is_empty() {
+        say(language, "Una idea", "An idea").to_owned()
+    } else {
+        prompt::capitalised(&title)
     }
 }
 

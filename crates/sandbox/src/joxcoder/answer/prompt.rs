@@ -258,6 +258,34 @@ pub(super) fn name(prompt: &str) -> Option<String> {
     })
 }
 
+/// The same with a capital first letter.
+pub(super) fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+/// What the page is about: the words after "for" and its like. `of_too` takes "de" as one.
+pub(super) fn topic(prompt: &str, of_too: bool) -> Option<String> {
+    let mut introductions = vec![" para ", " sobre ", " for ", " about "];
+    if of_too {
+        introductions.extend([" de ", " selling "]);
+    }
+    let start =
+        introductions.iter().filter_map(|word| Some(prompt.find(word)? + word.len())).min()?;
+    let rest = prompt.get(start..)?;
+    let ends = [
+        " con ", " que ", " with ", " that ", " llamad", " called ", " named ", ".", ",", ";", ":",
+        "(", "\n", "\"", "“", "«", "'", "#",
+    ];
+    let end = ends.iter().filter_map(|word| rest.find(word)).min();
+    let mut topic = rest[..end.unwrap_or(rest.len())].trim();
+    for article in ["una ", "un ", "la ", "el ", "los ", "las ", "mi ", "a ", "an ", "the ", "my "]
+    {
+        topic = topic.strip_prefix(article).unwrap_or(topic);
+    }
+    (!topic.is_empty() && topic.chars().count() <= 60).then(|| capitalised(topic))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -281,6 +309,14 @@ mod tests {
         assert_eq!(kind("Panel de ventas"), Kind::Dashboard);
         assert_eq!(kind("quick notes"), Kind::Notes);
         assert_eq!(kind("Algo sobre volcanes"), Kind::Anything);
+    }
+
+    #[test]
+    fn the_topic_is_what_the_page_is_for() {
+        let landing = "Haz una landing page para una cafetería de especialidad con reservas";
+        assert_eq!(topic(landing, false).as_deref(), Some("Cafetería de especialidad"));
+        assert_eq!(topic("Tienda online de cerámica.", true).as_deref(), Some("Cerámica"));
+        assert_eq!(topic("A landing page", false), None);
     }
 
     #[test]

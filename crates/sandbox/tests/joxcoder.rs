@@ -1,0 +1,219 @@
+//! JoxCoder's twin on the wire: what a relay sees when all goes well, and when it is told not to.
+
+#![allow(clippy::unwrap_used)] // the helpers of tests, too
+
+use autocrea_sandbox::joxcoder::{Fault, JoxCoder, Options, Outcome, Reply};
+use futures_util::StreamExt;
+use reqwest::{Client, Response, StatusCode};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+async fn start() -> (JoxCoder, Client) {
+    rustls::crypto::ring::default_provider().install_default().ok();
+    let joxcoder = JoxCoder::start(Options::default()).await.unwrap();
+    (joxcoder, Client::new())
+}
+
+async fn ask_with(joxcoder: &JoxCoder, client: &Client, prompt: &str, more: Value) -> Response {
+    let mut body = json!({
+        "model": "demo",
+        "stream": true,
+        "stream_options": { "include_usage": true },
+        "messages": [
+            { "role": "system", "content": "Be brief.\nAUTOCREA-FILES n0nce\n" },
+            { "role": "user", "content": prompt },
+        ],
+    });
+    for (name, value) in more.as_object().unwrap() {
+        body[name] = value.clone();
+    }
+    let url = format!("{}/chat/completions", joxcoder.url());
+    client.post(url).json(&body).send().await.unwrap()
+}
+
+async fn ask(joxcoder: &JoxCoder, client: &Client, prompt: &str) -> Response {
+    ask_with(joxcoder, client, prompt, json!({})).await
+}
+
+/// What a stream said, read by its events.
+#[derive(Debug, Default)]
+struct Heard {
+    text: String,
+    finish_reason: Option<String>,
+    usage: Option<Value>,
+    usage_with_choices: bool,
+    done: bool,
+    broken: bool,
+    parts: usize,
+}
+
+async fn hear(response: Response) -> Heard {
+    assert_eq!(response.status(), StatusCode::OK);
+    let mut heard = Heard::default();
+    let mut bytes = Vec::new();
+    let mut stream = response.bytes_stream();
+    while let Some(part) = stream.next().await {
+        let Ok(part) = part else {
+            heard.broken = true;
+            break;
+        };
+        heard.parts += 1;
+        bytes.extend_from_slice(&part);
+    }
+    for event in String::from_utf8(bytes).unwrap().split("\n\n").filter(|event| !event.is_empty()) {
+        let data = event.strip_prefix("data: ").unwrap();
+        if data == "[DONE]" {
+            heard.done = true;
+            continue;
+        }
+        let chunk: Value = serde_json::from_str(data).unwrap();
+        let choice = &chunk["choices"][0];
+        heard.text.push_str(choice["delta"]["content"].as_str().unwrap_or_default());
+        if let Some(reason) = choice["finish_reason"].as_str() {
+            heard.finish_reason = Some(reason.to_owned());
+        }
+        if chunk["usage"].is_object() {
+            heard.usage = Some(chunk["usage"].clone());
+            heard.usage_with_choices = choice.is_object();
+        }
+    }
+    heard
+}
+
+#[tokio::test]
+async fn a_page_streams_in_frames_with_usage_and_an_end() {
+    let (joxcoder, client) = start().await;
+    let heard = hear(ask(&joxcoder, &client, "Haz una lista de tareas").await).await;
+    for path in ["index.html", "styles.css", "app.js"] {
+        assert!(heard.text.contains(&format!("<<<FILE n0nce {path}>>>\n")), "{path}");
+    }
+    assert_eq!(heard.text.matches("\n<<<END n0nce>>>\n").count(), 3);
+    assert!(heard.text.contains("modelo de demostración"));
+    assert_eq!((heard.finish_reason.as_deref(), heard.done), (Some("stop"), true));
+    let usage = heard.usage.unwrap();
+    assert!(usage["prompt_tokens"].as_u64().unwrap() > 0);
+    assert_eq!(usage["completion_tokens"], heard.text.len().div_ceil(4));
+    assert!(!heard.usage_with_choices);
+    assert_eq!(joxcoder.requests()[0].body["model"], "demo");
+}
+
+#[tokio::test]
+async fn usage_is_not_told_to_whoever_did_not_ask() {
+    let (joxcoder, client) = start().await;
+    let more = json!({ "stream_options": {} });
+    assert_eq!(hear(ask_with(&joxcoder, &client, "notas", more).await).await.usage, None);
+}
+
+#[tokio::test]
+async fn max_tokens_ends_the_text_and_says_length() {
+    let (joxcoder, client) = start().await;
+    let more = json!({ "max_tokens": 50 });
+    let heard = hear(ask_with(&joxcoder, &client, "a to-do list", more.clone()).await).await;
+    assert_eq!(heard.finish_reason.as_deref(), Some("length"));
+    assert!(heard.text.len() <= 200);
+    joxcoder.next(Fault::IgnoresMaxTokens);
+    let heard = hear(ask_with(&joxcoder, &client, "a to-do list", more).await).await;
+    assert!(heard.text.len() > 400, "{}", heard.text.len());
+}
+
+#[tokio::test]
+async fn a_scripted_reply_is_given_as_written() {
+    let (joxcoder, client) = start().await;
+    joxcoder.script(Reply::pieces(["ho", "la ñ", "\n"]).usage(7, 0).finish("length"));
+    let heard = hear(ask(&joxcoder, &client, "x").await).await;
+    assert_eq!(heard.text, "hola ñ\n");
+    assert_eq!(heard.finish_reason.as_deref(), Some("length"));
+    let usage = json!({ "prompt_tokens": 7, "completion_tokens": 0, "total_tokens": 7 });
+    assert_eq!(heard.usage, Some(usage));
+}
+
+#[tokio::test]
+async fn faults_concern_one_request_each_in_the_order_asked() {
+    let (joxcoder, client) = start().await;
+    joxcoder.next(Fault::Status(500));
+    joxcoder.next(Fault::NoUsage);
+    joxcoder.next(Fault::Empty);
+    joxcoder.next(Fault::UsageOnChoice);
+    joxcoder.next(Fault::EndAfter(3));
+    joxcoder.next(Fault::DropAfter(3));
+    let refused = ask(&joxcoder, &client, "notas").await;
+    assert_eq!(refused.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    assert_eq!(hear(ask(&joxcoder, &client, "notas").await).await.usage, None);
+    let empty = hear(ask(&joxcoder, &client, "notas").await).await;
+    assert_eq!((empty.text.as_str(), empty.done), ("", true));
+    assert!(hear(ask(&joxcoder, &client, "notas").await).await.usage_with_choices);
+    let short = hear(ask(&joxcoder, &client, "notas").await).await;
+    assert_eq!((short.finish_reason, short.done, short.broken), (None, false, false));
+    assert!(hear(ask(&joxcoder, &client, "notas").await).await.broken);
+    let whole = hear(ask(&joxcoder, &client, "notas").await).await;
+    assert!(whole.done && !whole.broken);
+}
+
+#[tokio::test]
+async fn a_waking_endpoint_answers_503_and_holds_whoever_offers_to_wait() {
+    let (joxcoder, client) = start().await;
+    joxcoder.next(Fault::WakingTimes(2));
+    joxcoder.script(Reply::text("awake"));
+    for _ in 0..2 {
+        let status = ask(&joxcoder, &client, "x").await.status();
+        assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    }
+    assert_eq!(hear(ask(&joxcoder, &client, "x").await).await.text, "awake");
+
+    joxcoder.next(Fault::Waking(Duration::from_millis(200)));
+    joxcoder.script(Reply::text("held"));
+    assert_eq!(ask(&joxcoder, &client, "x").await.status(), StatusCode::SERVICE_UNAVAILABLE);
+    let url = format!("{}/chat/completions", joxcoder.url());
+    let body = json!({ "stream": true, "messages": [{ "role": "user", "content": "x" }] });
+    let request = client.post(url).header("x-scale-up-timeout", "30").json(&body);
+    assert_eq!(hear(request.send().await.unwrap()).await.text, "held");
+    let last = joxcoder.requests().pop().unwrap();
+    assert_eq!(last.scale_up_timeout.as_deref(), Some("30"));
+}
+
+#[tokio::test]
+async fn a_held_reply_waits_for_release_and_notices_a_client_that_leaves() {
+    let (joxcoder, client) = start().await;
+    joxcoder.script(Reply::pieces(["a", "b"]).hold_after(1));
+    joxcoder.script(Reply::pieces(["a", "b"]).hold_after(1));
+    let held = ask(&joxcoder, &client, "x").await;
+    joxcoder.release();
+    assert_eq!(hear(held).await.text, "ab");
+    let left = ask(&joxcoder, &client, "x").await;
+    drop(left);
+    joxcoder.wait_for(|requests| requests[1].outcome == Outcome::ClientLeft).await;
+    assert_eq!(joxcoder.requests()[0].outcome, Outcome::Finished);
+}
+
+#[tokio::test]
+async fn bytes_can_arrive_cut_in_the_middle_of_letters() {
+    let (joxcoder, client) = start().await;
+    joxcoder.script(Reply::text("áéíóú→🙂".repeat(20)));
+    let whole = hear(ask(&joxcoder, &client, "x").await).await;
+    joxcoder.script(Reply { cut_bytes: Some(3), ..Reply::text("áéíóú→🙂".repeat(20)) });
+    let cut = hear(ask(&joxcoder, &client, "x").await).await;
+    assert_eq!(cut.text, whole.text);
+    assert!(cut.parts > whole.parts * 4, "{} {}", cut.parts, whole.parts);
+}
+
+#[tokio::test]
+async fn a_word_in_the_prompt_asks_for_its_fault_and_the_switch_for_all() {
+    let (joxcoder, client) = start().await;
+    let refused = ask(&joxcoder, &client, "Haz una tienda #error.").await;
+    assert_eq!(refused.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    joxcoder.switch(Some(Fault::NoUsage));
+    for _ in 0..2 {
+        assert_eq!(hear(ask(&joxcoder, &client, "notas").await).await.usage, None);
+    }
+    joxcoder.switch(None);
+    assert!(hear(ask(&joxcoder, &client, "notas").await).await.usage.is_some());
+}
+
+#[tokio::test]
+async fn dropping_the_model_cuts_what_it_was_saying() {
+    let (joxcoder, client) = start().await;
+    joxcoder.script(Reply::pieces(["a", "b"]).hold_after(1));
+    let held = ask(&joxcoder, &client, "x").await;
+    drop(joxcoder);
+    assert!(hear(held).await.broken);
+}
