@@ -5,13 +5,19 @@ use crate::changes::Changes;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::{Db, DbError};
+use crate::generation::{Generations, OpenError};
+use crate::joxcoder::JoxCoder;
 use crate::ledger;
 use crate::limits::Limits;
 use crate::prices::Prices;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
+
+/// How long running generations are given when the relay stops.
+const GENERATION_GRACE: Duration = Duration::from_secs(30);
 
 /// Why the relay could not start.
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +25,9 @@ pub enum StartError {
     /// The database.
     #[error("the database cannot be used: {0}")]
     Database(#[from] DbError),
+    /// The generations' spool.
+    #[error("the generations cannot be kept: {0}")]
+    Generations(#[from] OpenError),
     /// An HTTP client could not be made.
     #[error("an HTTP client could not be made: {0}")]
     Http(#[from] reqwest::Error),
@@ -54,8 +63,9 @@ pub struct App {
     pub stopping: CancellationToken,
     /// Everything that runs beside requests; waited for at the end.
     pub tasks: TaskTracker,
-    // `pub stripe: Stripe` (relay-billing) and `pub joxcoder: JoxCoder, pub generations: Generations`
-    // (relay-generation) go here.
+    /// The generations that run, and what is kept of those that ended.
+    pub generations: Generations,
+    // `pub stripe: Stripe` (relay-billing) goes here.
 }
 
 impl App {
@@ -76,15 +86,27 @@ impl App {
             );
         }
         let clerk = Clerk::new(config.clerk.clone())?;
+        let joxcoder = JoxCoder::new(config.joxcoder.clone(), config.generation.clone())?;
+        let config = Arc::new(config);
+        let lease = Uuid::now_v7().to_string();
+        let generations = Generations::open(
+            Arc::clone(&config),
+            db.clone(),
+            clock.clone(),
+            joxcoder,
+            lease.clone(),
+        )
+        .await?;
         Ok(Arc::new(Self {
             limits: Limits::new(&config.limits),
-            config: Arc::new(config),
+            config,
             db,
             clock,
             changes,
             clerk,
             prices: Prices::default(),
-            lease: Uuid::now_v7().to_string(),
+            lease,
+            generations,
             stopping: CancellationToken::new(),
             tasks: TaskTracker::new(),
         }))
@@ -93,6 +115,11 @@ impl App {
     /// Starts what runs beside requests. Each worker ends by itself when `stopping` is cancelled.
     pub fn start_workers(self: &Arc<Self>) {
         self.tasks.spawn(crate::sweep::run(Arc::clone(self)));
-        // Billing's inbox worker and reconciliation, and generation's spool sweep, start here.
+        let (generations, stopping) = (self.generations.clone(), self.stopping.clone());
+        self.tasks.spawn(async move {
+            generations.keep_swept(stopping).await;
+            generations.drain(GENERATION_GRACE).await;
+        });
+        // Billing's inbox worker and reconciliation start here.
     }
 }

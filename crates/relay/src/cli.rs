@@ -128,7 +128,7 @@ async fn serve(config: Config) -> ExitCode {
         Err(error) => {
             complain(&error);
             return match error {
-                StartError::Http(_) => ExitCode::FAILURE,
+                StartError::Http(_) | StartError::Generations(_) => ExitCode::FAILURE,
                 StartError::Database(_) | StartError::Listen { .. } => ExitCode::from(UNAVAILABLE),
             };
         }

@@ -18,6 +18,8 @@ pub mod clock;
 pub mod config;
 pub mod db;
 pub mod error;
+pub mod generation;
+pub mod joxcoder;
 pub mod lang;
 pub mod ledger;
 pub mod limits;

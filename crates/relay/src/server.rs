@@ -19,8 +19,9 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
 const HEADERS: Duration = Duration::from_secs(15);
-/// How long running work is given when the relay stops.
-const GRACE: Duration = Duration::from_secs(30);
+/// How long everything is given when the relay stops: the generations' half a minute, and then
+/// what it takes to write their ends.
+const GRACE: Duration = Duration::from_secs(35);
 const MAX_HEADERS: usize = 64;
 const BUFFER: usize = 64 * 1024;
 

@@ -62,6 +62,7 @@ impl Error {
         match self {
             Self::Store(_) | Self::StoreClosed(_) => ProblemCode::Store,
             Self::NotFound(_) => ProblemCode::NotFound,
+            Self::Invalid(WorkMessage::NotEnoughTokens { .. }) => ProblemCode::TokenLimit,
             Self::Invalid(_) => ProblemCode::Invalid,
             Self::Online(message) => message.code(),
             Self::Relay(error) => relay_code(error),

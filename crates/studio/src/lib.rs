@@ -18,9 +18,12 @@ pub mod parser;
 pub mod paths;
 mod projects;
 pub mod relay;
+pub mod roles;
 mod settings;
 mod sign_in;
 pub mod store;
+#[cfg(test)]
+mod tests;
 pub mod vault;
 pub mod versions;
 

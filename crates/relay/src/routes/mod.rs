@@ -3,8 +3,10 @@
 mod account;
 mod config;
 mod events;
+mod generate;
 mod health;
 mod json;
+mod return_pages;
 mod tokens;
 mod user;
 
@@ -34,7 +36,9 @@ pub fn router(app: &Arc<App>) -> Router {
         .route("/api/tokens/usage", get(tokens::usage))
         .route("/api/tokens/validate", axum::routing::post(tokens::validate))
         .route("/api/tokens/ledger", get(tokens::ledger))
-        // Billing (.merge(crate::billing::routes())) and generation merge theirs here.
+        .merge(generate::routes())
+        .merge(return_pages::routes())
+        // Billing (.merge(crate::billing::routes())) merges its own here.
         .layer(middleware::from_fn_with_state(Arc::clone(app), limit_addresses));
     let exempt =
         Router::new().route("/healthz", get(health::alive)).route("/readyz", get(health::ready));

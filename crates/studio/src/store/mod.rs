@@ -11,6 +11,7 @@
 
 pub mod account;
 pub mod blobs;
+pub mod charges;
 mod columns;
 mod error;
 pub mod ledger;

@@ -1,0 +1,405 @@
+//! Generations: reserve, run, settle or release.
+//!
+//! ```text
+//! request → store::begin (row + reservation, one transaction) → run (model → Live) → store::finish
+//!                                                                     │
+//!                                            clients ← follow ← Live ─┴→ spool (≤ 100 ms behind)
+//! ```
+//!
+//! A generation belongs to a person and an id, not to a connection: [`Generations::start`] begins it
+//! once and whoever asks again attaches; [`Generations::attach`] finds it while it runs, and in the
+//! spool for a while after. Its end is one transaction, and before that everything said is in the
+//! spool, so that what is charged for can be fetched.
+//!
+//! When this process dies its running generations end as `interrupted` the next time it starts, for
+//! nothing ([`Generations::open`]).
+//!
+//! Deliberately not here: HTTP, who the person is, and how lots are spent.
+
+mod follow;
+mod live;
+mod meter;
+pub mod request;
+mod run;
+mod spool;
+pub mod store;
+mod wire;
+
+pub use follow::{Gone, follow};
+pub use live::{End, Key, Live, Outcome, StopReason};
+pub use spool::{Spool, SpoolError};
+
+use crate::ceiling::Ceiling;
+use crate::clock::Clock;
+use crate::config::{Config, Database};
+use crate::db::{Db, DbError};
+use crate::joxcoder::{JoxCoder, Question};
+use autocrea_protocol::generation::{GenerateRequest, StreamCode};
+use autocrea_protocol::{Tokens, UserId, counting};
+use parking_lot::Mutex;
+use request::HashKey;
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+use store::{Begun, Refusal, Stored, Wish};
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+/// How long a stop waits for the end, so that whoever asks for the balance next sees it.
+const STOP_WAITS: Duration = Duration::from_secs(2);
+/// How often the end is tried again while the database refuses it.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// The longest between two sweeps of the spool.
+const SWEEP_EVERY: Duration = Duration::from_secs(5);
+
+/// Why a generation does not begin.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Its id was used for something else, or its text is no longer kept.
+    #[error("the generation's id has been used")]
+    Conflict,
+    /// A rule of the plan.
+    #[error("a limit of the plan is in the way")]
+    Refused(Refusal),
+    /// The relay is shutting down.
+    #[error("no new generations are taken")]
+    Closing,
+    /// The database refused.
+    #[error(transparent)]
+    Db(#[from] DbError),
+    /// The spool could not be read.
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
+    /// The beginning itself broke down.
+    #[error("the generation could not be begun")]
+    Broken,
+}
+
+/// Why the generations cannot be kept.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The spool cannot be used.
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
+    /// The database refused.
+    #[error(transparent)]
+    Db(#[from] DbError),
+    /// The system gives no randomness.
+    #[error("no randomness: {0}")]
+    Random(getrandom::Error),
+}
+
+/// The generations of this process; cheap to clone.
+#[derive(Clone)]
+pub struct Generations(Arc<Inner>);
+
+struct Inner {
+    config: Arc<Config>,
+    db: Db,
+    clock: Clock,
+    joxcoder: JoxCoder,
+    spool: Spool,
+    lease: String,
+    hash_key: HashKey,
+    running: Mutex<HashMap<Key, Arc<Live>>>,
+    closing: AtomicBool,
+}
+
+impl Generations {
+    /// Opens the spool beside the database and ends what a former process was running.
+    ///
+    /// # Errors
+    /// If the spool or the database cannot be used.
+    pub async fn open(
+        config: Arc<Config>,
+        db: Db,
+        clock: Clock,
+        joxcoder: JoxCoder,
+        lease: String,
+    ) -> Result<Self, OpenError> {
+        let spool = Spool::open(&spool_path(&config.database))?;
+        let mut fresh = [0; 64];
+        getrandom::fill(&mut fresh).map_err(OpenError::Random)?;
+        let (hash_key, interrupted) = db
+            .write(move |tx| {
+                Ok::<_, DbError>((store::hash_key(tx, &fresh)?, store::interrupt_all(tx)?))
+            })
+            .await?;
+        if interrupted > 0 {
+            tracing::warn!(interrupted, "generations of a former process were released");
+        }
+        spool.end_orphans(clock.now()).await?;
+        let generations = Self(Arc::new(Inner {
+            config,
+            db,
+            clock,
+            joxcoder,
+            spool,
+            lease,
+            hash_key,
+            running: Mutex::default(),
+            closing: AtomicBool::new(false),
+        }));
+        generations.sweep().await?;
+        Ok(generations)
+    }
+
+    /// Begins a generation, or attaches to the one that its id and payload began before.
+    ///
+    /// # Errors
+    /// [`StartError`]; nothing has then been reserved by this call.
+    pub async fn start(
+        &self,
+        user: UserId,
+        request: GenerateRequest,
+    ) -> Result<Arc<Live>, StartError> {
+        if self.0.closing.load(Ordering::Acquire) {
+            return Err(StartError::Closing);
+        }
+        // In a task of its own: a client that goes away drops its request, and a reservation that
+        // has been made must be run all the same.
+        let this = self.clone();
+        let begun = tokio::spawn(async move { this.begin(user, request).await });
+        begun.await.map_err(|_| StartError::Broken)?
+    }
+
+    async fn begin(&self, user: UserId, request: GenerateRequest) -> Result<Arc<Live>, StartError> {
+        let key = Key { user, generation: request.generation_id };
+        let payload_hash = request::payload_hash(&self.0.hash_key, &request);
+        let wish = Wish {
+            key: key.clone(),
+            payload_hash,
+            role: request.role,
+            input: counting::estimate_messages(&request.messages),
+            requested: request.max_output_tokens,
+            lease: self.0.lease.clone(),
+        };
+        // The generation can be found from inside the transaction on: whoever sees its row must
+        // find it running.
+        let made = Arc::new(OnceLock::new());
+        let (this, slot) = (self.clone(), Arc::clone(&made));
+        let begun = self.0.db.write(move |tx| {
+            let begun = store::begin(tx, &this.0.config.plans, &wish)?;
+            if let Begun::New(reserved, _) = &begun {
+                let live = slot.get_or_init(|| Arc::new(Live::new(wish.key, reserved.clone())));
+                this.0.running.lock().insert(live.key.clone(), Arc::clone(live));
+            }
+            Ok::<_, DbError>(begun)
+        });
+        let begun = begun.await.inspect_err(|_| {
+            if let Some(live) = made.get() {
+                self.abandon(live);
+            }
+        })?;
+        match begun {
+            Begun::Refused(refusal) => Err(StartError::Refused(refusal)),
+            Begun::Known(stored) if stored.payload_hash == payload_hash => {
+                self.attach_known(key, *stored).await?.ok_or(StartError::Conflict)
+            }
+            Begun::Known(_) => Err(StartError::Conflict),
+            Begun::New(_, ceiling) => {
+                let live = Arc::clone(made.get().ok_or(StartError::Broken)?);
+                let question = Question { messages: request.messages, max_output: ceiling.output };
+                let (this, run) = (self.clone(), Arc::clone(&live));
+                tokio::spawn(async move { this.run(run, question, ceiling).await });
+                Ok(live)
+            }
+        }
+    }
+
+    /// The generation under this key, running or kept; `None` if there is none.
+    ///
+    /// # Errors
+    /// If the database or the spool refuses.
+    pub async fn attach(&self, key: &Key) -> Result<Option<Arc<Live>>, StartError> {
+        if let Some(live) = self.running(key) {
+            return Ok(Some(live));
+        }
+        match self.find(key).await? {
+            Some(stored) => self.attach_known(key.clone(), stored).await,
+            None => Ok(None),
+        }
+    }
+
+    async fn attach_known(
+        &self,
+        key: Key,
+        mut stored: Stored,
+    ) -> Result<Option<Arc<Live>>, StartError> {
+        loop {
+            if let Some(ended) = stored.ended {
+                let ttl = self.0.config.generation.spool_ttl.as_millis();
+                let ttl = i64::try_from(ttl).unwrap_or(i64::MAX);
+                if self.0.clock.now().millis_since(ended.at) >= ttl {
+                    return Ok(None);
+                }
+                let kept = self.0.spool.last(&key).await?;
+                let last = ended.last.unwrap_or(kept);
+                let live = Live::ended(key, stored.reserved, last, ended.end);
+                return Ok((kept >= last).then(|| Arc::new(live)));
+            }
+            if let Some(live) = self.running(&key) {
+                return Ok(Some(live));
+            }
+            // It has ended since its row was read, or its beginning is not quite over.
+            sleep(Duration::from_millis(5)).await;
+            match self.find(&key).await? {
+                Some(again) => stored = again,
+                None => return Ok(None),
+            }
+        }
+    }
+
+    /// Stops a generation; false if there is none. One that has ended stays as it is.
+    ///
+    /// # Errors
+    /// If the database refuses.
+    pub async fn stop(&self, key: &Key) -> Result<bool, DbError> {
+        let Some(live) = self.running(key) else { return Ok(self.find(key).await?.is_some()) };
+        live.stop(StopReason::Creator);
+        // It is being stopped, whether or not that is over by then.
+        timeout(STOP_WAITS, live.wait_end()).await.ok();
+        Ok(true)
+    }
+
+    /// The spool, to follow a generation with.
+    #[must_use]
+    pub fn spool(&self) -> &Spool {
+        &self.0.spool
+    }
+
+    /// Takes no more generations, gives those that run `grace` to end, and interrupts the rest.
+    pub async fn drain(&self, grace: Duration) {
+        self.0.closing.store(true, Ordering::Release);
+        if timeout(grace, self.all_ended()).await.is_err() {
+            let running: Vec<_> = self.0.running.lock().values().cloned().collect();
+            tracing::warn!(interrupted = running.len(), "generations are interrupted by the stop");
+            running.iter().for_each(|live| live.stop(StopReason::Relay));
+            timeout(STOP_WAITS, self.all_ended()).await.ok();
+        }
+    }
+
+    async fn all_ended(&self) {
+        loop {
+            let next = self.0.running.lock().values().next().cloned();
+            match next {
+                Some(live) => live.wait_end().await,
+                None => return,
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Interrupts whatever a person is running and removes their text, when they leave.
+    ///
+    /// # Errors
+    /// If the spool refuses.
+    pub async fn forget(&self, user: &UserId) -> Result<(), SpoolError> {
+        let theirs: Vec<_> = {
+            let running = self.0.running.lock();
+            running.values().filter(|live| live.key.user == *user).cloned().collect()
+        };
+        theirs.iter().for_each(|live| live.stop(StopReason::Relay));
+        let ended = async {
+            for live in &theirs {
+                live.wait_end().await;
+            }
+        };
+        timeout(STOP_WAITS, ended).await.ok();
+        self.0.spool.forget(user).await
+    }
+
+    /// Removes from the spool what has been kept for long enough.
+    ///
+    /// # Errors
+    /// If the spool refuses.
+    pub async fn sweep(&self) -> Result<usize, SpoolError> {
+        let ttl = i64::try_from(self.0.config.generation.spool_ttl.as_millis());
+        let until = self.0.clock.now().plus_millis(-ttl.unwrap_or(i64::MAX));
+        self.0.spool.sweep(until).await
+    }
+
+    /// Sweeps now and then until told to stop.
+    pub async fn keep_swept(&self, stop: CancellationToken) {
+        let pause = SWEEP_EVERY.min(self.0.config.generation.spool_ttl / 4);
+        let pause = pause.max(Duration::from_millis(250));
+        while timeout(pause, stop.cancelled()).await.is_err() {
+            if let Err(fault) = self.sweep().await {
+                tracing::error!(%fault, "the spool could not be swept");
+            }
+        }
+    }
+
+    fn running(&self, key: &Key) -> Option<Arc<Live>> {
+        self.0.running.lock().get(key).cloned()
+    }
+
+    async fn find(&self, key: &Key) -> Result<Option<Stored>, DbError> {
+        let key = key.clone();
+        self.0.db.read(move |tx| store::find(tx, &key)).await
+    }
+
+    async fn run(&self, live: Arc<Live>, question: Question, ceiling: Ceiling) {
+        let (this, running) = (self.clone(), Arc::clone(&live));
+        let run = tokio::spawn(async move {
+            run::run(&this.0.joxcoder, &this.0.spool, &running, question, ceiling).await
+        });
+        // A runner that panics has failed, and must not keep what it holds.
+        let outcome = run.await.unwrap_or(Outcome::Failed(StreamCode::Interrupted));
+        self.finish(&live, outcome).await;
+    }
+
+    async fn finish(&self, live: &Arc<Live>, mut outcome: Outcome) {
+        let last = live.last();
+        if last > 0 && self.0.spool.flush(live).await.is_err() {
+            // What cannot be fetched again must not be charged for.
+            outcome = Outcome::Failed(StreamCode::Interrupted);
+        }
+        let mut pause = FIRST_PAUSE;
+        let end = loop {
+            let key = live.key.clone();
+            let finished =
+                self.0.db.write(move |tx| store::finish(tx, &key, outcome, Some(last))).await;
+            match finished {
+                Ok(end) => break end,
+                Err(DbError::Closed) => return self.abandon(live),
+                Err(fault) => tracing::error!(%fault, "a generation's end could not be written"),
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        };
+        self.0.spool.ended(live.key.clone(), self.0.clock.now());
+        self.leave(live);
+        live.end(end);
+    }
+
+    /// Ends it for its followers without having ended it in the database.
+    fn abandon(&self, live: &Arc<Live>) {
+        self.leave(live);
+        let outcome = Outcome::Failed(StreamCode::Interrupted);
+        let remaining = live.reserved.remaining + live.reserved.reserved;
+        live.end(End { outcome, charged: Tokens::ZERO, remaining });
+    }
+
+    fn leave(&self, live: &Arc<Live>) {
+        let mut running = self.0.running.lock();
+        if running.get(&live.key).is_some_and(|known| Arc::ptr_eq(known, live)) {
+            running.remove(&live.key);
+        }
+    }
+}
+
+/// The spool's file, beside the database's.
+fn spool_path(database: &Database) -> PathBuf {
+    match database {
+        Database::Sqlite(path) => {
+            let mut path = path.clone().into_os_string();
+            path.push("-spool");
+            path.into()
+        }
+        Database::Postgres(_) => std::env::temp_dir().join("autocrea-relay-spool"),
+    }
+}
