@@ -2,20 +2,27 @@
 //!
 //! JWT access tokens are checked here by the issuer's keys: signature by an algorithm from our own
 //! list (never the token's word alone), `typ`, `iss`, `exp`, `nbf`, `client_id`. Clerk's carry no
-//! `aud`. Nothing of a token is logged.
+//! `aud`. Opaque ones (`oat_…`) are asked of Clerk's own API, and the answer is remembered for at
+//! most a minute, under a hash of the token. Nothing of a token is logged.
 
 use super::jwks::Jwks;
 use crate::account::ClerkProfile;
 use crate::config::ClerkSettings;
 use autocrea_protocol::{UnixMillis, UserId};
+use http::StatusCode;
 use jsonwebtoken::{Algorithm, Validation, decode, decode_header};
 use parking_lot::Mutex;
+use secrecy::ExposeSecret;
 use serde::Deserialize;
+use sha2::{Digest, Sha256};
 use std::collections::HashMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const ALLOWED: [Algorithm; 2] = [Algorithm::RS256, Algorithm::ES256];
 const SKEW_SECS: u64 = 5;
+/// How long the answer about an opaque token is believed, and how many are remembered.
+const OPAQUE_FOR: Duration = Duration::from_secs(60);
+const OPAQUE_MOST: usize = 50_000;
 /// A profile that could not be had is asked for again after this long.
 const PROFILE_RETRY_MILLIS: i64 = 60_000;
 
@@ -36,6 +43,21 @@ pub struct Clerk {
     http: reqwest::Client,
     jwks: Jwks,
     profiles_asked: Mutex<HashMap<UserId, UnixMillis>>,
+    /// By the hash of the token: whose it is (`None`: nobody's), and when that was found out.
+    opaque: Mutex<HashMap<TokenHash, Answer>>,
+}
+
+type TokenHash = [u8; 32];
+type Answer = (Option<UserId>, Instant);
+
+/// What Clerk says of an opaque token. `expired` and `revoked` decide; `expiration` has been seen
+/// in seconds and in milliseconds, so it is not read.
+#[derive(Deserialize)]
+struct OpaqueToken {
+    subject: String,
+    client_id: String,
+    revoked: bool,
+    expired: bool,
 }
 
 #[derive(Deserialize)]
@@ -65,7 +87,13 @@ impl Clerk {
             .connect_timeout(Duration::from_secs(3))
             .build()?;
         let jwks = Jwks::new(settings.issuer.clone(), http.clone());
-        Ok(Self { settings, http, jwks, profiles_asked: Mutex::default() })
+        Ok(Self {
+            settings,
+            http,
+            jwks,
+            profiles_asked: Mutex::default(),
+            opaque: Mutex::default(),
+        })
     }
 
     /// Whose access token this is.
@@ -73,7 +101,54 @@ impl Clerk {
     /// # Errors
     /// [`TokenError`].
     pub async fn verify(&self, token: &str) -> Result<UserId, TokenError> {
+        if token.starts_with("oat_") {
+            let user = self.verify_opaque(token).await?;
+            return user.ok_or(TokenError::Refused("opaque token"));
+        }
         self.verify_jwt(token).await
+    }
+
+    async fn verify_opaque(&self, token: &str) -> Result<Option<UserId>, TokenError> {
+        let secret = self.settings.secret_key.as_ref();
+        let secret = secret.ok_or(TokenError::Refused("no secret key for opaque tokens"))?;
+        let hash: TokenHash = Sha256::digest(token.as_bytes()).into();
+        let known = self.opaque.lock().get(&hash).cloned();
+        if let Some((user, at)) = known
+            && at.elapsed() < OPAQUE_FOR
+        {
+            return Ok(user);
+        }
+        let asked = self
+            .http
+            .post(format!("{}/oauth_applications/access_tokens/verify", self.settings.api_url))
+            .bearer_auth(secret.expose_secret())
+            .json(&serde_json::json!({ "access_token": token }))
+            .send()
+            .await;
+        let Ok(answer) = asked else { return Err(TokenError::Unreachable) };
+        let user = match answer.status() {
+            StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND | StatusCode::UNPROCESSABLE_ENTITY => {
+                None
+            }
+            status if status.is_success() => {
+                let token =
+                    answer.json::<OpaqueToken>().await.map_err(|_| TokenError::Unreachable)?;
+                let ours = token.client_id == self.settings.client_id && !token.subject.is_empty();
+                (ours && !token.revoked && !token.expired).then_some(UserId(token.subject))
+            }
+            status => {
+                tracing::warn!(%status, "Clerk would not verify an opaque token");
+                return Err(TokenError::Unreachable);
+            }
+        };
+        let mut opaque = self.opaque.lock();
+        if opaque.len() >= OPAQUE_MOST {
+            opaque.retain(|_, (_, at)| at.elapsed() < OPAQUE_FOR);
+        }
+        if opaque.len() < OPAQUE_MOST {
+            opaque.insert(hash, (user.clone(), Instant::now()));
+        }
+        Ok(user)
     }
 
     async fn verify_jwt(&self, token: &str) -> Result<UserId, TokenError> {
