@@ -1,1 +1,76 @@
-fn main() {}
+//! The commands of this repository, so that a fresh clone needs to know only two of them:
+//! `cargo xtask run` and `cargo xtask test`. What they need from the system they install.
+
+mod command;
+mod environment;
+mod model;
+mod page;
+mod run;
+mod system;
+mod test;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "The commands of the AUTOCREA repository")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Build and start the whole product: sandbox, relay and app. Ends when the window closes.
+    Run(run::Options),
+    /// Run every check and test that CI runs.
+    Test(test::Options),
+    /// Say what this machine lacks, and change nothing.
+    Doctor,
+    /// Write the page's TypeScript from the Rust types.
+    Bindings,
+    /// Build installable packages (deb and rpm) with the release profile.
+    Bundle,
+    /// Check licences, sources and duplicate versions of dependencies (installs cargo-deny).
+    Deny,
+}
+
+fn main() -> Result<()> {
+    match Arguments::parse().command {
+        Command::Run(options) => run::run(&options),
+        Command::Test(options) => test::run(&options),
+        Command::Doctor => system::doctor(),
+        Command::Bindings => {
+            command::cargo(["test", "-q", "--package", "autocrea", "--lib", "bindings"])
+                .env("AUTOCREA_WRITE_BINDINGS", "1")
+                .run()
+        }
+        Command::Bundle => bundle(),
+        Command::Deny => deny(),
+    }
+}
+
+fn bundle() -> Result<()> {
+    system::ensure(&system::BUILD)?;
+    page::build()?;
+    command::Command::new("npx", ["tauri", "build", "--bundles", "deb,rpm"])
+        .current_dir(root().join("ui"))
+        .run()
+}
+
+fn deny() -> Result<()> {
+    let tools = root().join("target/tools");
+    if !tools.join("bin/cargo-deny").exists() {
+        command::cargo(["install", "cargo-deny", "--locked", "--root"]).arg(&tools).run()?;
+    }
+    command::Command::new(tools.join("bin/cargo-deny"), ["check", "bans", "licenses", "sources"])
+        .run()
+}
+
+/// The repository.
+fn root() -> PathBuf {
+    let mut root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    root.pop();
+    root
+}
