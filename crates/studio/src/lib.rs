@@ -16,6 +16,7 @@ mod link;
 pub mod messages;
 pub mod parser;
 pub mod paths;
+pub mod preview;
 mod projects;
 pub mod relay;
 pub mod roles;

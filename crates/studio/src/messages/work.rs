@@ -56,6 +56,8 @@ pub enum WorkMessage {
     PreviewEmpty,
     /// A file that a previewed page asked for is not there.
     PreviewFileMissing,
+    /// A previewed page asked for something that did not come; `{file}` is filled in the page.
+    PreviewNotLoaded,
     /// Said once in a previewed page's console.
     PreviewMemory,
 }
@@ -154,6 +156,12 @@ impl Say for WorkMessage {
             Self::PreviewFileMissing => Pair::new(
                 "Ese archivo no está en esta versión del proyecto.",
                 "That file is not in this version of the project.",
+            ),
+            Self::PreviewNotLoaded => Pair::new(
+                "No se pudo cargar «{file}»: no está en el proyecto y la vista previa no tiene \
+                 red. Añádelo a los archivos.",
+                "“{file}” could not be loaded: it is not in the project, and the preview has no \
+                 network. Add it to the files.",
             ),
             Self::PreviewMemory => Pair::new(
                 "Vista previa: localStorage, sessionStorage y las cookies duran hasta recargar.",
