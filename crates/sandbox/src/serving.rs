@@ -2,7 +2,8 @@
 //!
 //! Dropping a [`Serving`] closes the listener and cuts every open connection at once: a test
 //! that drops a twin in mid-stream sees what a pulled cable looks like. Requests whose `Host` is
-//! not a loopback name are refused, so that no web page can reach the sandbox by rebinding a name.
+//! not a loopback name are refused, so that no web page can reach the sandbox by rebinding a
+//! name; so are changes that a page from elsewhere asks for.
 
 use anyhow::Context;
 use axum::Router;
@@ -51,7 +52,7 @@ impl Bound {
     #[must_use]
     pub fn serve(self, router: Router) -> Serving {
         let url = self.url();
-        let router = router.layer(middleware::from_fn(loopback_hosts_only));
+        let router = router.layer(middleware::from_fn(loopback_only));
         Serving { task: tokio::spawn(accept(self.listener, router)), url }
     }
 }
@@ -100,17 +101,21 @@ async fn accept(listener: TcpListener, router: Router) {
     }
 }
 
-async fn loopback_hosts_only(request: Request, next: Next) -> Response {
-    let host = request
-        .headers()
-        .get(header::HOST)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
-    if is_loopback_host(host) {
+async fn loopback_only(request: Request, next: Next) -> Response {
+    if is_from_here(&request) {
         next.run(request).await
     } else {
-        (StatusCode::FORBIDDEN, "The sandbox answers loopback names only.\n").into_response()
+        let why = "The sandbox answers loopback names only.\n";
+        (StatusCode::FORBIDDEN, why).into_response()
     }
+}
+
+fn is_from_here(request: &Request) -> bool {
+    let header = |name| request.headers().get(name)?.to_str().ok();
+    let host = header(header::HOST).unwrap_or_default();
+    let origin = header(header::ORIGIN).filter(|_| !request.method().is_safe());
+    let local = |origin: &str| origin.strip_prefix("http://").is_some_and(is_loopback_host);
+    is_loopback_host(host) && origin.is_none_or(local)
 }
 
 /// True for `127.0.0.1`, `localhost` and `[::1]`, with or without a port.

@@ -16,7 +16,7 @@ const SECTION_CSS: &str = "
 .added li { display: block; padding: 4px 14px; border: 0; border-radius: 99px; font-size: 14px; color: var(--on-accent, #ffffff); background: var(--accent, #0891b2); }
 ";
 const FOOTER_CSS: &str = "
-.page-foot { grid-column: 1 / -1; padding: 28px 24px; text-align: center; font-size: 14px; color: var(--muted, #64748b); border-top: 1px solid var(--line, #e2e8f0); }
+.page-foot { grid-column: 1 / -1; width: 100%; padding: 28px 24px; text-align: center; font-size: 14px; color: var(--muted, #64748b); border-top: 1px solid var(--line, #e2e8f0); }
 ";
 
 /// The files in hand, and what has been done to them.
@@ -118,9 +118,24 @@ fn recolour(work: &mut Work, plain: &str, language: Language) {
             Theme::Dark => say(language, "Tema oscuro.", "Dark theme.").to_owned(),
             Theme::Light => say(language, "Tema claro.", "Light theme.").to_owned(),
         });
+        if theme == Theme::Light && colour.is_none() {
+            work.style(deepen);
+        }
     }
     if !tokens.is_empty() {
         work.style(|css| set_tokens(css, &tokens));
+    }
+}
+
+/// Accents that are bright enough for a dark page are too pale to be read on a light one.
+fn deepen(css: &mut String) {
+    for (bright, deep) in
+        [("--accent: #22d3ee", "--accent: #0e7490"), ("--accent: #38bdf8", "--accent: #0369a1")]
+    {
+        if css.contains(bright) {
+            *css = css.replace(bright, deep);
+            set_tokens(css, &[("--on-accent", "#ffffff")]);
+        }
     }
 }
 
@@ -232,12 +247,15 @@ fn add_section(work: &mut Work, prompt: &str, language: Language) {
     );
     work.html(|html| {
         // In a page that fills its main area exactly, the section goes below it.
-        let places: &[&str] = if html.contains("<main class=\"book\"") {
-            &["<script", "</body>"]
+        if html.contains("<main class=\"book\"") {
+            insert_before(html, &["<script", "</body>"], &section);
+        } else if html.matches("</section>").count() > 1 {
+            // High up, where it is seen at once.
+            let at = html.find("</section>").map(|at| at + "</section>".len());
+            html.insert_str(at.unwrap_or(html.len()), &format!("\n  {}", section.trim_end()));
         } else {
-            &["</main>", "<script", "</body>"]
-        };
-        insert_before(html, places, &section);
+            insert_before(html, &["</main>", "<script", "</body>"], &section);
+        }
     });
     work.style(|css| {
         if !css.contains(".added {") {

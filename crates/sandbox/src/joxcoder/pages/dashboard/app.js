@@ -4,8 +4,8 @@ const money = new Intl.NumberFormat("{{lang}}", { style: "currency", currency: "
 const number = new Intl.NumberFormat("{{lang}}");
 // The same figures at every visit: a wave of weeks on a slow climb.
 const days = Array.from({ length: 180 }, (_, day) => {
-  const wave = Math.sin(day / 1.1) * 240 + Math.sin(day / 9) * 380;
-  return Math.round(1500 + day * 9 + wave + ((day * 7919) % 310));
+  const wave = Math.sin(day / 1.1) * 240 + Math.sin(day / 14 - 3.4) * 120;
+  return Math.round(1600 + day * 7 + wave + ((day * 7919) % 310));
 });
 const channels = [["[[Buscadores||Search]]", 42], ["[[Redes||Social]]", 27], ["[[Correo||E-mail]]", 19], ["[[Directo||Direct]]", 12]];
 const orders = [
@@ -42,9 +42,10 @@ function figure([name, value, change]) {
 }
 
 function draw(values) {
-  const top = Math.max(...values) * 1.1;
+  const low = Math.min(...values) * 0.7;
+  const top = Math.max(...values) * 1.05 - low;
   const x = (index) => (600 * index) / (values.length - 1);
-  const y = (value) => 215 - (200 * value) / top;
+  const y = (value) => 215 - (200 * (value - low)) / top;
   const line = values.map((value, index) => (index ? "L" : "M") + x(index).toFixed(1) + " " + y(value).toFixed(1)).join(" ");
   const grid = [15, 65, 115, 165].map((at) => `<line class="grid" x1="0" x2="600" y1="${at}" y2="${at}"/>`).join("");
   document.getElementById("chart").innerHTML =
