@@ -1,0 +1,115 @@
+//! The relay's death, and its graceful end.
+
+use super::stage::{Person, Stage, environment, refusal, request};
+use autocrea_protocol::generation::StreamCode;
+use autocrea_protocol::{ErrorCode, Tokens};
+use autocrea_sandbox::joxcoder::Reply;
+use autocrea_sandbox::{Options, Sandbox};
+use std::net::SocketAddr;
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio::process::{Child, Command};
+use uuid::Uuid;
+
+/// A relay as a process of its own, which can be killed.
+async fn start(sandbox: &Sandbox, folder: &TempDir, addr: SocketAddr) -> Child {
+    let url = format!("http://{addr}");
+    let bind = addr.to_string();
+    let relay = Command::new(env!("CARGO_BIN_EXE_autocrea-relay"))
+        .arg("serve")
+        .envs(environment(sandbox, &url, folder, &[("RELAY_BIND", &bind)]))
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let ready = async {
+        while !reqwest::get(format!("{url}/readyz")).await.is_ok_and(|it| it.status() == 200) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), ready).await.expect("the relay came up");
+    relay
+}
+
+fn free_address() -> SocketAddr {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+#[tokio::test]
+async fn a_relay_that_dies_keeps_what_had_arrived_and_charges_nothing() {
+    let sandbox = Sandbox::start(Options::default()).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let addr = free_address();
+    let mut relay = start(&sandbox, &folder, addr).await;
+    let token = sandbox.clerk.access_token("ana@example.com");
+    let ana = Person::new(&format!("http://{addr}"), token);
+    sandbox.joxcoder.script(Reply::pieces(["uno", " dos"]).hold_after(1));
+    let id = Uuid::now_v7();
+    let mut events = ana.generate(id, "hola").await;
+    assert_eq!(events.first_text().await, "uno");
+    // What is on the wire is in the spool at most a tenth of a second later.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    relay.kill().await.unwrap();
+    while let Some(event) = events.next().await {
+        panic!("a dead relay said {event:?}");
+    }
+
+    let _relay = start(&sandbox, &folder, addr).await;
+    let told = ana.attach(id, 0).await.all().await;
+    assert_eq!(told.text(), "uno");
+    assert_eq!(told.failed().code, StreamCode::Interrupted);
+    assert_eq!(told.failed().remaining, Tokens(20_000));
+    let usage = ana.usage().await;
+    assert_eq!((usage.tokens_used, usage.tokens_reserved), (Tokens(0), Tokens(0)));
+    let again = ana.generate(id, "hola").await.all().await;
+    assert_eq!(again.failed().code, StreamCode::Interrupted, "the same id never runs twice");
+    assert_eq!(sandbox.joxcoder.requests().len(), 1);
+    sandbox.joxcoder.script(Reply::text("tres"));
+    assert_eq!(ana.generate(Uuid::now_v7(), "hola").await.all().await.text(), "tres");
+}
+
+#[tokio::test]
+async fn a_finished_generation_outlives_the_relay() {
+    let sandbox = Sandbox::start(Options::default()).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let addr = free_address();
+    let mut relay = start(&sandbox, &folder, addr).await;
+    let token = sandbox.clerk.access_token("ana@example.com");
+    let ana = Person::new(&format!("http://{addr}"), token);
+    sandbox.joxcoder.script(Reply::pieces(["uno", " dos"]));
+    let id = Uuid::now_v7();
+    let whole = ana.generate(id, "hola").await.all().await;
+    relay.kill().await.unwrap();
+    let _relay = start(&sandbox, &folder, addr).await;
+    let told = ana.attach(id, 0).await.all().await;
+    assert_eq!(told.0, whole.0, "the same events, number by number");
+}
+
+#[tokio::test]
+async fn a_relay_that_stops_takes_nothing_new_and_lets_what_runs_end() {
+    let stage = Stage::new().await;
+    let ana = stage.person("ana@example.com");
+    stage.sandbox.joxcoder.script(Reply::pieces(["uno", " dos"]).hold_after(1));
+    let mut events = ana.generate(Uuid::now_v7(), "hola").await;
+    assert_eq!(events.first_text().await, "uno");
+    let generations = stage.relay.app.generations.clone();
+    let drained = tokio::spawn(async move { generations.drain(Duration::from_secs(20)).await });
+    // It is closed from its first step on.
+    tokio::task::yield_now().await;
+    let refused = ana.post(&request(Uuid::now_v7(), "hola")).send().await.unwrap();
+    assert_eq!(refusal(refused).await.0, ErrorCode::UpstreamUnavailable);
+    stage.sandbox.joxcoder.release();
+    assert_eq!(events.all().await.done().charged, Tokens(12));
+    drained.await.unwrap();
+}
+
+#[tokio::test]
+async fn what_does_not_end_in_time_is_interrupted_for_nothing() {
+    let stage = Stage::new().await;
+    let ana = stage.person("ana@example.com");
+    stage.sandbox.joxcoder.script(Reply::pieces(["uno", " dos"]).hold_after(1));
+    let mut events = ana.generate(Uuid::now_v7(), "hola").await;
+    assert_eq!(events.first_text().await, "uno");
+    stage.relay.app.generations.drain(Duration::ZERO).await;
+    assert_eq!(events.all().await.failed().code, StreamCode::Interrupted);
+    assert_eq!(ana.usage().await.remaining, Tokens(20_000));
+}

@@ -1,0 +1,9 @@
+//! Generations over HTTP, against the sandbox's model.
+
+mod stage;
+
+mod attaching;
+mod dying;
+mod ending;
+mod limits;
+mod streaming;
