@@ -1,6 +1,7 @@
 //! The relay's death, and its graceful end.
 
-use super::stage::{Person, Stage, environment, refusal, request};
+use super::stage::{Person, Stage, refusal, request};
+use crate::support::environment;
 use autocrea_protocol::generation::StreamCode;
 use autocrea_protocol::{ErrorCode, Tokens};
 use autocrea_sandbox::joxcoder::Reply;

@@ -1,64 +1,36 @@
-//! A sandbox, a relay on a port of its own, and people who generate.
+//! People who generate, and what their streams tell them.
 
+use crate::support::World;
 use autocrea_protocol::generation::{Done, Failed, StreamEvent};
 use autocrea_protocol::ledger::{LedgerEntry, LedgerPage, TokenUsage};
 use autocrea_protocol::sse::Decoder;
 use autocrea_protocol::{ErrorBody, ErrorCode};
-use autocrea_relay::clock::Clock;
-use autocrea_relay::config::Config;
-use autocrea_relay::{Running, serve};
-use autocrea_sandbox::{Options, Sandbox};
 use reqwest::{RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
-use tempfile::TempDir;
-use tokio::net::TcpListener;
+use std::ops::Deref;
 use uuid::Uuid;
 
-pub struct Stage {
-    pub sandbox: Sandbox,
-    pub relay: Running,
-    pub clock: Clock,
-    pub folder: TempDir,
-}
+/// A [`World`] in which people generate.
+pub struct Stage(World);
 
-/// What a relay beside this sandbox is configured with.
-pub fn environment(
-    sandbox: &Sandbox,
-    url: &str,
-    folder: &TempDir,
-    more: &[(&str, &str)],
-) -> BTreeMap<String, String> {
-    let prices = ["CREATOR", "PRO", "BUSINESS"]
-        .map(|plan| (format!("STRIPE_{plan}_PRICE_ID"), format!("price_{}", plan.to_lowercase())));
-    let mut env: BTreeMap<String, String> = prices.into();
-    env.insert("STRIPE_SECRET_KEY".into(), "sk_test_sandbox".into());
-    env.extend(sandbox.relay_env(url));
-    let database = folder.path().join("relay.db");
-    env.insert("DATABASE_URL".into(), format!("sqlite:{}", database.display()));
-    env.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-    env
+impl Deref for Stage {
+    type Target = World;
+    fn deref(&self) -> &World {
+        &self.0
+    }
 }
 
 impl Stage {
     pub async fn new() -> Self {
-        Self::with(&[]).await
+        Self(World::start().await)
     }
 
-    pub async fn with(more: &[(&str, &str)]) -> Self {
-        let sandbox = Sandbox::start(Options::default()).await.unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let env = environment(&sandbox, &url, &folder, more);
-        let config = Config::from_layers(None, &env).unwrap();
-        let clock = Clock::system();
-        let relay = serve(config, clock.clone(), listener).await.unwrap();
-        Self { sandbox, relay, clock, folder }
+    pub async fn with(variables: &[(&str, &str)]) -> Self {
+        Self(World::with(variables).await)
     }
 
     pub fn person(&self, email: &str) -> Person {
-        Person::new(&self.relay.url(), self.sandbox.clerk.access_token(email))
+        Person::new(&self.relay.url(), self.token(email))
     }
 
     pub fn calls(&self) -> usize {

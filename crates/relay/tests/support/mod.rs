@@ -25,7 +25,7 @@ pub struct World {
     pub http: Client,
     pub clock: Clock,
     environment: BTreeMap<String, String>,
-    folder: TempDir,
+    pub folder: TempDir,
 }
 
 impl World {
@@ -85,7 +85,8 @@ impl World {
     }
 }
 
-fn environment(
+/// What a relay at `url` beside this sandbox is configured with.
+pub fn environment(
     sandbox: &Sandbox,
     url: &str,
     folder: &TempDir,
