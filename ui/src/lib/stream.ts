@@ -27,14 +27,14 @@ export interface Live {
   reread: boolean;
 }
 
-export function fromDetail(detail: GenerationDetail, n = 0): Live {
+export function fromDetail(detail: GenerationDetail): Live {
   return {
     generation: detail.generation,
     explanation: detail.explanation,
     files: detail.files,
     deleted: [],
     current: detail.files.findLast((file) => !file.complete)?.path ?? null,
-    n,
+    n: 0,
     ended: !isRunning(detail.generation),
     reread: false,
   };
@@ -46,7 +46,8 @@ export function isRunning(generation: Generation): boolean {
 
 /** The next state. `null` before the first snapshot; what comes before it is of no use. */
 export function fold(live: Live | null, update: GenerationUpdate): Live | null {
-  if (update.kind === "snapshot") return fromDetail(update.detail, live?.n ?? 0);
+  // A snapshot opens a watcher, whose pieces are counted from 1.
+  if (update.kind === "snapshot") return fromDetail(update.detail);
   if (live === null) return null;
   switch (update.kind) {
     case "status":
