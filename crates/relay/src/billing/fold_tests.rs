@@ -1,0 +1,453 @@
+//! The rules of the contract, one sentence each.
+
+use super::facts::{DisputeFact, Facts, InvoiceFact, LineFact, Standing, Status, SubscriptionFact};
+use super::fold::{FoldError, Lot, Outcome, fold};
+use super::pricebook::PriceBook;
+use autocrea_protocol::account::{Interval, Subscription, SubscriptionStatus};
+use autocrea_protocol::{PlanId, Tokens, UnixMillis};
+use std::collections::HashSet;
+
+const DAY: i64 = 86_400;
+const T0: i64 = 1_790_000_000;
+const MONTH: i64 = 30 * DAY;
+
+fn book() -> PriceBook {
+    let plan = |id: &str| PlanId::from(id);
+    PriceBook::new(7 * DAY * 1000)
+        .with(&plan("creator"), Tokens(500_000), &[(Interval::Month, "c"), (Interval::Year, "cy")])
+        .with(&plan("pro"), Tokens(1_500_000), &[(Interval::Month, "p"), (Interval::Year, "py")])
+        .with(&plan("business"), Tokens(5_000_000), &[(Interval::Month, "b")])
+}
+
+fn sub(id: &str, price: &str, status: Status, start: i64, end: i64) -> SubscriptionFact {
+    SubscriptionFact {
+        id: id.into(),
+        status,
+        price: price.into(),
+        interval: Some(if end - start > 200 * DAY { Interval::Year } else { Interval::Month }),
+        created: start,
+        period_start: start,
+        period_end: end,
+        cancel_at: None,
+        cancel_at_period_end: false,
+        ended_at: None,
+        trial_end: None,
+    }
+}
+
+fn opening(id: &str, of: &str, price: &str, start: i64, end: i64) -> InvoiceFact {
+    InvoiceFact {
+        id: id.into(),
+        subscription: of.into(),
+        paid: true,
+        overdue: false,
+        open: false,
+        created: start,
+        first_failed_at: None,
+        lines: vec![LineFact {
+            price: price.into(),
+            proration: false,
+            credit: false,
+            amount: 2900,
+            start,
+            end,
+        }],
+        charged: 2900,
+        refunded: 0,
+        disputes: vec![],
+    }
+}
+
+fn change(id: &str, of: &str, from: &str, to: &str, at: i64, end: i64) -> InvoiceFact {
+    let line = |price: &str, amount: i64| LineFact {
+        price: price.into(),
+        proration: true,
+        credit: amount < 0,
+        amount,
+        start: at,
+        end,
+    };
+    InvoiceFact {
+        lines: vec![line(from, -1450), line(to, 3950)],
+        created: at,
+        charged: 2500,
+        ..opening(id, of, to, at, end)
+    }
+}
+
+fn facts(subscriptions: &[SubscriptionFact], invoices: &[InvoiceFact]) -> Facts {
+    Facts { deleted_at: None, subscriptions: subscriptions.to_vec(), invoices: invoices.to_vec() }
+}
+
+fn at(facts: &Facts, secs: i64) -> Outcome {
+    fold(facts, &HashSet::new(), &book(), UnixMillis::from_secs(secs)).unwrap()
+}
+
+fn lot<'o>(outcome: &'o Outcome, source: &str) -> &'o Lot {
+    outcome
+        .lots
+        .iter()
+        .find(|lot| lot.source == source)
+        .unwrap_or_else(|| panic!("no lot {source} in {:#?}", outcome.lots))
+}
+
+fn creator() -> (SubscriptionFact, InvoiceFact) {
+    (sub("s", "c", Status::Active, T0, T0 + MONTH), opening("i1", "s", "c", T0, T0 + MONTH))
+}
+
+#[test]
+fn who_never_subscribed_has_the_free_plan_and_nothing_else() {
+    let outcome = at(&Facts::default(), T0);
+    assert_eq!(outcome.subscription, Subscription::none());
+    assert!(outcome.lots.is_empty() && outcome.live.is_none());
+    let begun = facts(&[sub("s", "c", Status::Incomplete, T0, T0 + MONTH)], &[]);
+    assert_eq!(at(&begun, T0).subscription, Subscription::none());
+}
+
+#[test]
+fn a_paid_first_invoice_brings_the_plan_and_its_tokens_until_the_periods_end() {
+    let (sub, invoice) = creator();
+    let outcome = at(&facts(&[sub], &[invoice]), T0 + 1);
+    assert_eq!(outcome.subscription.plan_id.as_str(), "creator");
+    assert_eq!(outcome.subscription.status, Some(SubscriptionStatus::Active));
+    assert_eq!(outcome.subscription.interval, Some(Interval::Month));
+    let only = lot(&outcome, "invoice:i1");
+    assert_eq!((only.tokens, only.ends_at), (Tokens(500_000), UnixMillis::from_secs(T0 + MONTH)));
+    assert!(only.grant && !only.superseded);
+    assert_eq!(outcome.lots.len(), 1);
+}
+
+#[test]
+fn an_unpaid_invoice_brings_nothing() {
+    let (sub, mut invoice) = creator();
+    invoice.paid = false;
+    invoice.open = true;
+    assert!(at(&facts(&[sub], &[invoice]), T0 + 1).lots.is_empty());
+}
+
+#[test]
+fn a_new_period_ends_the_lot_of_the_one_before_whatever_order_they_are_listed_in() {
+    let (_, first) = creator();
+    let s = sub("s", "c", Status::Active, T0 + MONTH, T0 + 2 * MONTH);
+    let second = opening("i2", "s", "c", T0 + MONTH, T0 + 2 * MONTH);
+    let one = at(&facts(&[s.clone()], &[first.clone(), second.clone()]), T0 + MONTH + 1);
+    let other = at(&facts(&[s], &[second, first]), T0 + MONTH + 1);
+    assert_eq!(one, other);
+    assert!(lot(&one, "invoice:i1").superseded);
+    assert!(!lot(&one, "invoice:i2").superseded);
+}
+
+#[test]
+fn an_old_invoice_paid_late_does_not_end_the_lot_of_a_newer_period() {
+    let (_, mut first) = creator();
+    first.created = T0 + 3 * MONTH; // e.g. re-issued
+    let second = opening("i2", "s", "c", T0 + MONTH, T0 + 2 * MONTH);
+    let s = sub("s", "c", Status::Active, T0 + MONTH, T0 + 2 * MONTH);
+    let outcome = at(&facts(&[s], &[second, first]), T0 + MONTH + 1);
+    assert!(!lot(&outcome, "invoice:i2").superseded);
+}
+
+#[test]
+fn an_upgrade_adds_the_difference_for_the_share_of_the_period_that_is_left() {
+    let (mut sub, base) = creator();
+    sub.price = "p".into();
+    let up = change("u", "s", "c", "p", T0 + MONTH / 2, T0 + MONTH);
+    let outcome = at(&facts(&[sub], &[up, base]), T0 + MONTH / 2 + 1);
+    assert_eq!(outcome.subscription.plan_id.as_str(), "pro");
+    assert_eq!(lot(&outcome, "upgrade:u").tokens, Tokens(500_000));
+    assert!(!lot(&outcome, "invoice:i1").superseded);
+}
+
+#[test]
+fn up_down_and_up_again_grants_nothing_new() {
+    let (mut sub, base) = creator();
+    sub.price = "p".into();
+    let end = T0 + MONTH;
+    let all = [
+        base,
+        change("u1", "s", "c", "p", T0 + MONTH / 4, end),
+        change("d", "s", "p", "c", T0 + MONTH / 2, end),
+        change("u2", "s", "c", "p", T0 + MONTH * 3 / 4, end),
+    ];
+    let outcome = at(&facts(&[sub], &all), end - 1);
+    assert_eq!(lot(&outcome, "upgrade:u1").tokens, Tokens(750_000));
+    for none in ["upgrade:d", "upgrade:u2"] {
+        let lot = lot(&outcome, none);
+        assert_eq!((lot.tokens, lot.grant), (Tokens::ZERO, false));
+    }
+}
+
+#[test]
+fn an_upgrade_that_is_not_paid_gives_neither_plan_nor_tokens() {
+    for status in [Status::Active, Status::PastDue] {
+        let (mut sub, base) = creator();
+        sub.price = "b".into();
+        sub.status = status;
+        let mut up = change("u", "s", "c", "b", T0 + DAY, T0 + MONTH);
+        up.paid = false;
+        up.open = true;
+        up.overdue = status == Status::PastDue;
+        let outcome = at(&facts(&[sub], &[base, up]), T0 + 2 * DAY);
+        assert_eq!(outcome.subscription.plan_id.as_str(), "creator", "{status:?}");
+        assert_eq!(outcome.lots.len(), 1);
+    }
+}
+
+#[test]
+fn an_older_upgrade_paid_later_takes_its_part_from_the_newer_one() {
+    let (mut sub, base) = creator();
+    sub.price = "b".into();
+    let end = T0 + MONTH;
+    let mut first = change("u1", "s", "c", "p", T0 + MONTH / 2, end);
+    let second = change("u2", "s", "p", "b", T0 + MONTH / 2 + 10, end);
+    first.paid = false;
+    let before =
+        at(&facts(&[sub.clone()], &[base.clone(), first.clone(), second.clone()]), end - 1);
+    first.paid = true;
+    let after = at(&facts(&[sub], &[base, first, second]), end - 1);
+    assert!(lot(&before, "upgrade:u2").tokens > lot(&after, "upgrade:u2").tokens);
+    assert!(lot(&after, "upgrade:u2").adjust);
+    let sum = lot(&after, "upgrade:u1").tokens + lot(&after, "upgrade:u2").tokens;
+    assert!((lot(&before, "upgrade:u2").tokens - sum).get().abs() <= 20);
+}
+
+#[test]
+fn a_month_to_year_change_is_a_new_period_and_not_an_upgrade() {
+    let (_, base) = creator();
+    let year = T0 + 10 * DAY + 365 * DAY;
+    let s = sub("s", "cy", Status::Active, T0 + 10 * DAY, year);
+    let mut switch = opening("y", "s", "cy", T0 + 10 * DAY, year);
+    switch.lines.push(LineFact {
+        price: "c".into(),
+        proration: true,
+        credit: true,
+        amount: -1900,
+        start: T0 + 10 * DAY,
+        end: T0 + MONTH,
+    });
+    let outcome = at(&facts(&[s], &[base, switch]), T0 + 10 * DAY + 1);
+    assert!(lot(&outcome, "invoice:i1").superseded);
+    assert_eq!(lot(&outcome, "invoice:y").tokens, Tokens(500_000));
+    assert!(outcome.lots.iter().all(|lot| !lot.source.starts_with("upgrade")));
+    assert_eq!(outcome.subscription.current_period_end, Some(UnixMillis::from_secs(year)));
+}
+
+#[test]
+fn a_year_brings_a_lot_a_month_each_when_its_month_begins() {
+    let s = sub("s", "cy", Status::Active, T0, T0 + 365 * DAY);
+    let all = facts(&[s], &[opening("y", "s", "cy", T0, T0 + 365 * DAY)]);
+    let first = at(&all, T0 + 1);
+    assert_eq!(first.lots.len(), 1);
+    let next = first.next_change_at.unwrap();
+    assert_eq!(lot(&first, "invoice:y").ends_at, next);
+    let second = fold(&all, &HashSet::new(), &book(), next).unwrap();
+    assert_eq!(second.lots.len(), 2);
+    assert!(lot(&second, "invoice:y:2").grant);
+    assert_eq!(lot(&second, "invoice:y:2").starts_at, next);
+    let last = at(&all, T0 + 364 * DAY);
+    assert_eq!(last.lots.len(), 12);
+    assert_eq!(
+        last.lots.iter().filter(|lot| lot.grant).count(),
+        2,
+        "the first and the running one"
+    );
+}
+
+#[test]
+fn a_year_upgraded_gives_the_higher_plan_in_every_month_that_is_left() {
+    let end = T0 + 365 * DAY;
+    let s = sub("s", "py", Status::Active, T0, end);
+    let all = facts(
+        &[s],
+        &[opening("y", "s", "cy", T0, end), change("u", "s", "cy", "py", T0 + 15 * DAY, end)],
+    );
+    let outcome = at(&all, T0 + 40 * DAY);
+    let extra = lot(&outcome, "upgrade:u");
+    assert!(extra.tokens > Tokens(450_000) && extra.tokens < Tokens(550_000), "{extra:?}");
+    assert_eq!(lot(&outcome, "invoice:y:2").tokens, Tokens(1_500_000));
+    assert_eq!(lot(&outcome, "invoice:y:2").plan.as_str(), "pro");
+}
+
+#[test]
+fn a_trials_own_invoice_is_its_grant_and_the_first_payment_follows_it() {
+    let mut s = sub("s", "c", Status::Trialing, T0, T0 + 14 * DAY);
+    s.trial_end = Some(T0 + 14 * DAY);
+    let mut trial = opening("t", "s", "c", T0, T0 + 14 * DAY);
+    trial.lines[0].amount = 0;
+    trial.charged = 0;
+    let outcome = at(&facts(&[s.clone()], &[trial.clone()]), T0 + 1);
+    assert_eq!(outcome.subscription.status, Some(SubscriptionStatus::Trialing));
+    assert_eq!(outcome.subscription.plan_id.as_str(), "creator");
+    assert_eq!(lot(&outcome, "invoice:t").tokens, Tokens(500_000));
+    s.status = Status::Active;
+    let paid = opening("i", "s", "c", T0 + 14 * DAY, T0 + 14 * DAY + MONTH);
+    let outcome = at(&facts(&[s], &[trial, paid]), T0 + 15 * DAY);
+    assert!(lot(&outcome, "invoice:t").superseded && !lot(&outcome, "invoice:i").superseded);
+}
+
+#[test]
+fn a_yearly_trial_is_one_lot() {
+    let mut s = sub("s", "cy", Status::Trialing, T0, T0 + 60 * DAY);
+    s.trial_end = Some(T0 + 60 * DAY);
+    let mut trial = opening("t", "s", "cy", T0, T0 + 60 * DAY);
+    trial.lines[0].amount = 0;
+    assert_eq!(at(&facts(&[s], &[trial]), T0 + 50 * DAY).lots.len(), 1);
+}
+
+#[test]
+fn past_due_keeps_the_plan_for_the_days_of_grace_and_brings_no_tokens() {
+    for status in [Status::PastDue, Status::Unpaid] {
+        let (_, base) = creator();
+        let s = sub("s", "c", status, T0 + MONTH, T0 + 2 * MONTH);
+        let mut due = opening("i2", "s", "c", T0 + MONTH, T0 + 2 * MONTH);
+        due.paid = false;
+        due.open = true;
+        due.overdue = true;
+        due.first_failed_at = Some(T0 + MONTH + 3600);
+        let all = facts(&[s], &[base, due]);
+        let end = UnixMillis::from_secs(T0 + MONTH + 3600 + 7 * DAY);
+        let within = at(&all, T0 + MONTH + 2 * DAY);
+        assert_eq!(within.subscription.plan_id.as_str(), "creator");
+        assert_eq!(within.subscription.status, Some(SubscriptionStatus::PastDue));
+        assert_eq!(within.subscription.grace_until, Some(end));
+        assert_eq!(within.next_change_at, Some(end));
+        assert_eq!(within.lots.len(), 1);
+        assert!(within.live.is_some());
+        let after = fold(&all, &HashSet::new(), &book(), end).unwrap();
+        assert!(after.subscription.plan_id.is_free());
+    }
+}
+
+#[test]
+fn a_year_past_due_brings_no_further_month() {
+    let s = sub("s", "cy", Status::PastDue, T0, T0 + 365 * DAY);
+    let all = facts(&[s], &[opening("y", "s", "cy", T0, T0 + 365 * DAY)]);
+    let outcome = at(&all, T0 + 40 * DAY);
+    assert!(!lot(&outcome, "invoice:y:2").grant);
+}
+
+#[test]
+fn cancelled_in_the_flexible_way_counts_as_cancelled_at_the_periods_end() {
+    let (mut s, base) = creator();
+    assert!(!at(&facts(&[s.clone()], &[base.clone()]), T0 + 1).subscription.cancel_at_period_end);
+    s.cancel_at = Some(T0 + MONTH);
+    let outcome = at(&facts(&[s.clone()], &[base.clone()]), T0 + 1);
+    assert!(outcome.subscription.cancel_at_period_end);
+    assert_eq!(outcome.subscription.plan_id.as_str(), "creator");
+    s.cancel_at = None;
+    s.cancel_at_period_end = true;
+    assert!(at(&facts(&[s], &[base]), T0 + 1).subscription.cancel_at_period_end);
+}
+
+#[test]
+fn cancelled_at_once_keeps_what_was_paid_for_and_opens_checkout() {
+    let (mut s, base) = creator();
+    s.status = Status::Canceled;
+    s.ended_at = Some(T0 + DAY);
+    let all = facts(&[s], &[base]);
+    let outcome = at(&all, T0 + 2 * DAY);
+    assert_eq!(outcome.subscription.plan_id.as_str(), "creator");
+    assert_eq!(outcome.subscription.status, Some(SubscriptionStatus::Canceled));
+    assert_eq!(outcome.live, None);
+    assert_eq!(outcome.next_change_at, Some(UnixMillis::from_secs(T0 + MONTH)));
+    let after = at(&all, T0 + MONTH);
+    assert!(after.subscription.plan_id.is_free());
+    assert_eq!(after.subscription.status, Some(SubscriptionStatus::Canceled));
+}
+
+#[test]
+fn cancelled_and_refunded_is_free_at_once() {
+    let (mut s, mut base) = creator();
+    s.status = Status::Canceled;
+    base.refunded = base.charged;
+    let outcome = at(&facts(&[s], &[base]), T0 + 2 * DAY);
+    assert!(outcome.subscription.plan_id.is_free());
+    assert_eq!(lot(&outcome, "invoice:i1").refunded, Tokens(500_000));
+    assert!(!lot(&outcome, "invoice:i1").grant);
+}
+
+#[test]
+fn a_part_refunded_is_that_part_of_the_lot() {
+    let (s, mut base) = creator();
+    base.refunded = 725;
+    let outcome = at(&facts(&[s], &[base]), T0 + 2 * DAY);
+    assert_eq!(lot(&outcome, "invoice:i1").refunded, Tokens(125_000));
+    assert!(lot(&outcome, "invoice:i1").grant);
+    assert_eq!(outcome.subscription.plan_id.as_str(), "creator");
+}
+
+#[test]
+fn paused_is_free() {
+    let (mut s, base) = creator();
+    s.status = Status::Paused;
+    let outcome = at(&facts(&[s], &[base]), T0 + 1);
+    assert!(outcome.subscription.plan_id.is_free());
+    assert_eq!(outcome.subscription.status, Some(SubscriptionStatus::Paused));
+    assert!(outcome.live.is_some());
+}
+
+#[test]
+fn of_two_live_subscriptions_the_later_is_named_and_brings_nothing() {
+    let (first, base) = creator();
+    let mut later = sub("s2", "p", Status::Active, T0 + 10, T0 + MONTH);
+    let extra = opening("i2", "s2", "p", T0 + 10, T0 + MONTH);
+    let all = facts(&[later.clone(), first.clone()], &[extra.clone(), base.clone()]);
+    let outcome = at(&all, T0 + 20);
+    assert_eq!(outcome.duplicates, ["s2"]);
+    assert_eq!(outcome.subscription.plan_id.as_str(), "creator");
+    assert_eq!(outcome.lots.len(), 1);
+    assert!(!outcome.lots[0].superseded);
+    // Once it has been cancelled it still counts for nothing.
+    later.status = Status::Canceled;
+    let known = HashSet::from(["s2".to_owned()]);
+    let after = fold(
+        &facts(&[later, first], &[base, extra]),
+        &known,
+        &book(),
+        UnixMillis::from_secs(T0 + 20),
+    )
+    .unwrap();
+    assert_eq!((after.lots, after.duplicates), (outcome.lots, vec![]));
+}
+
+#[test]
+fn who_subscribes_again_after_cancelling_has_the_new_subscription() {
+    let (mut old, base) = creator();
+    old.status = Status::Canceled;
+    let new = sub("s2", "p", Status::Active, T0 + 5 * DAY, T0 + 5 * DAY + MONTH);
+    let paid = opening("i2", "s2", "p", T0 + 5 * DAY, T0 + 5 * DAY + MONTH);
+    let outcome = at(&facts(&[old, new], &[base, paid]), T0 + 6 * DAY);
+    assert!(outcome.duplicates.is_empty());
+    assert_eq!(outcome.subscription.plan_id.as_str(), "pro");
+    assert!(lot(&outcome, "invoice:i1").superseded);
+}
+
+#[test]
+fn an_unknown_price_changes_nothing_and_says_which() {
+    let (mut s, base) = creator();
+    s.price = "other".into();
+    let result = fold(&facts(&[s], &[base]), &HashSet::new(), &book(), UnixMillis::from_secs(T0));
+    assert_eq!(
+        result,
+        Err(FoldError::UnknownPrice { subscription: "s".into(), price: "other".into() })
+    );
+}
+
+#[test]
+fn a_price_that_is_no_longer_sold_does_not_trouble_who_has_left_it() {
+    let (s, base) = creator();
+    let old = opening("i0", "s", "retired", T0 - MONTH, T0);
+    assert_eq!(at(&facts(&[s], &[base, old]), T0 + 1).lots.len(), 1);
+}
+
+#[test]
+fn a_dispute_names_the_lots_it_holds_and_a_won_one_is_told() {
+    let (s, mut base) = creator();
+    base.disputes = vec![DisputeFact { id: "du".into(), standing: Standing::Open }];
+    let open = at(&facts(&[s.clone()], &[base.clone()]), T0 + 1);
+    assert_eq!(lot(&open, "invoice:i1").contested_by, ["du"]);
+    base.disputes[0].standing = Standing::Won;
+    let won = at(&facts(&[s], &[base]), T0 + 1);
+    assert!(lot(&won, "invoice:i1").contested_by.is_empty());
+    assert_eq!(won.won[0].dispute, "du");
+}

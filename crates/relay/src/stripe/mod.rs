@@ -1,0 +1,3 @@
+//! The one module that speaks to Stripe.
+pub mod envelope;
+pub mod signature;
