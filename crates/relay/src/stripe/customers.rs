@@ -1,0 +1,238 @@
+//! Customers: made once a person, and everything that Stripe says of one.
+
+use super::{Stripe, StripeFault, read};
+use crate::billing::facts::{Facts, InvoiceFact};
+use futures_util::TryStreamExt;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use stripe::PaginationExt;
+use stripe_billing::invoice::ListInvoice;
+use stripe_billing::invoice_payment::{
+    ListInvoicePayment, ListInvoicePaymentPayment, ListInvoicePaymentPaymentType,
+};
+use stripe_billing::subscription::{ListSubscription, ListSubscriptionStatus};
+use stripe_core::charge::{ListCharge, RetrieveCharge};
+use stripe_core::customer::{CreateCustomer, RetrieveCustomer, RetrieveCustomerReturned};
+use stripe_core::dispute::ListDispute;
+use stripe_shared::{Charge, ChargeStatus, InvoiceLineItem};
+
+/// A customer to be made.
+#[derive(Clone, Debug)]
+pub struct NewCustomer<'a> {
+    /// Clerk's id; goes into `metadata[userId]`.
+    pub user: &'a str,
+    /// For Stripe's receipts.
+    pub email: Option<&'a str>,
+    /// For Stripe's receipts.
+    pub name: Option<&'a str>,
+    /// The language of Stripe's mails.
+    pub locale: &'a str,
+}
+
+/// What a customer is found to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// There, with the person in its metadata, if any.
+    Present {
+        /// `metadata[userId]`
+        user: Option<String>,
+    },
+    /// Deleted at Stripe.
+    Deleted,
+}
+
+impl Stripe {
+    /// Makes a customer and gives its id.
+    ///
+    /// # Errors
+    /// As every call.
+    pub async fn create_customer(
+        &self,
+        new: &NewCustomer<'_>,
+        key: &str,
+    ) -> Result<String, StripeFault> {
+        let mut request = CreateCustomer::new()
+            .metadata(HashMap::from([("userId".to_owned(), new.user.to_owned())]))
+            .preferred_locales(vec![new.locale.to_owned()]);
+        if let Some(email) = new.email {
+            request = request.email(email);
+        }
+        if let Some(name) = new.name {
+            request = request.name(name);
+        }
+        let made = self.post("customer", key, &request).await?;
+        Ok(made.id.to_string())
+    }
+
+    /// Looks a customer up.
+    ///
+    /// # Errors
+    /// As every call; [`StripeFault::NotFound`] if there never was such a one.
+    pub async fn customer(&self, id: &str) -> Result<Found, StripeFault> {
+        Ok(match self.get("customer", &RetrieveCustomer::new(id)).await? {
+            RetrieveCustomerReturned::Customer(customer) => Found::Present {
+                user: customer.metadata.and_then(|mut metadata| metadata.remove("userId")),
+            },
+            RetrieveCustomerReturned::DeletedCustomer(_) => Found::Deleted,
+        })
+    }
+
+    /// The customer that a charge is of.
+    ///
+    /// # Errors
+    /// As every call.
+    pub async fn customer_of_charge(&self, charge: &str) -> Result<Option<String>, StripeFault> {
+        let charge = self.get("charge", &RetrieveCharge::new(charge)).await?;
+        Ok(charge.customer.map(|customer| customer.id().to_string()))
+    }
+
+    /// Everything that billing decides by.
+    ///
+    /// # Errors
+    /// As every call.
+    pub async fn facts(&self, customer: &str) -> Result<Facts, StripeFault> {
+        let (subscriptions, invoices, charges) = tokio::try_join!(
+            self.subscriptions_of(customer),
+            self.invoices_of(customer),
+            self.charges_of(customer),
+        )?;
+        let mut invoices: BTreeMap<String, InvoiceFact> =
+            invoices.into_iter().map(|invoice| (invoice.id.clone(), invoice)).collect();
+        self.add_charges(&mut invoices, &charges).await?;
+        Ok(Facts { deleted_at: None, subscriptions, invoices: invoices.into_values().collect() })
+    }
+
+    async fn subscriptions_of(
+        &self,
+        customer: &str,
+    ) -> Result<Vec<crate::billing::facts::SubscriptionFact>, StripeFault> {
+        let what = "subscriptions";
+        let all: Vec<stripe_shared::Subscription> = super::twice(|| async {
+            ListSubscription::new()
+                .customer(customer)
+                .status(ListSubscriptionStatus::All)
+                .limit(100)
+                .paginate()
+                .stream(&self.client)
+                .try_collect()
+                .await
+                .map_err(|fault| StripeFault::of(what, fault))
+        })
+        .await?;
+        all.iter().map(|one| read::subscription(one).ok_or(StripeFault::Unreadable(what))).collect()
+    }
+
+    async fn invoices_of(&self, customer: &str) -> Result<Vec<InvoiceFact>, StripeFault> {
+        let what = "invoices";
+        let all: Vec<stripe_shared::Invoice> = super::twice(|| async {
+            ListInvoice::new()
+                .customer(customer)
+                .limit(100)
+                .paginate()
+                .stream(&self.client)
+                .try_collect()
+                .await
+                .map_err(|fault| StripeFault::of(what, fault))
+        })
+        .await?;
+        let mut facts = Vec::with_capacity(all.len());
+        for one in all {
+            if one.lines.has_more {
+                let lines: Vec<InvoiceLineItem> = one
+                    .lines
+                    .clone()
+                    .into_paginator()
+                    .stream(&self.client)
+                    .try_collect()
+                    .await
+                    .map_err(|fault| StripeFault::of("invoice lines", fault))?;
+                facts.extend(read::invoice(&one, &lines));
+            } else {
+                facts.extend(read::invoice(&one, &one.lines.data));
+            }
+        }
+        Ok(facts)
+    }
+
+    async fn charges_of(&self, customer: &str) -> Result<Vec<Charge>, StripeFault> {
+        super::twice(|| async {
+            ListCharge::new()
+                .customer(customer)
+                .limit(100)
+                .paginate()
+                .stream(&self.client)
+                .try_collect()
+                .await
+                .map_err(|fault| StripeFault::of("charges", fault))
+        })
+        .await
+    }
+
+    /// Adds to the invoices what their charges say. Only charges that say something are looked up:
+    /// refunded, disputed, or failed while an invoice is open.
+    async fn add_charges(
+        &self,
+        invoices: &mut BTreeMap<String, InvoiceFact>,
+        charges: &[Charge],
+    ) -> Result<(), StripeFault> {
+        let any_open = invoices.values().any(|invoice| invoice.open);
+        let telling: BTreeSet<&str> = charges
+            .iter()
+            .filter(|charge| {
+                charge.amount_refunded > 0
+                    || charge.disputed
+                    || (any_open && charge.status == ChargeStatus::Failed)
+            })
+            .filter_map(intent_of)
+            .collect();
+        for intent in telling {
+            let Some(id) = self.invoice_of_intent(intent).await? else {
+                continue;
+            };
+            let Some(invoice) = invoices.get_mut(&id) else {
+                continue;
+            };
+            let of_intent = || charges.iter().filter(|one| intent_of(one) == Some(intent));
+            if invoice.open {
+                let first = of_intent()
+                    .filter(|charge| charge.status == ChargeStatus::Failed)
+                    .map(|charge| charge.created)
+                    .min();
+                invoice.first_failed_at = first.or(invoice.first_failed_at);
+            }
+            for charge in of_intent() {
+                self.add_charge(invoice, charge).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn add_charge(
+        &self,
+        invoice: &mut InvoiceFact,
+        charge: &Charge,
+    ) -> Result<(), StripeFault> {
+        if charge.status == ChargeStatus::Succeeded {
+            invoice.charged += charge.amount;
+            invoice.refunded += charge.amount_refunded;
+        }
+        if charge.disputed {
+            let request = ListDispute::new().charge(charge.id.as_str()).limit(100);
+            let disputes = self.get("disputes", &request).await?;
+            invoice.disputes.extend(disputes.data.iter().filter_map(read::dispute));
+            invoice.disputes.sort_by(|a, b| a.id.cmp(&b.id));
+        }
+        Ok(())
+    }
+
+    async fn invoice_of_intent(&self, intent: &str) -> Result<Option<String>, StripeFault> {
+        let mut by = ListInvoicePaymentPayment::new(ListInvoicePaymentPaymentType::PaymentIntent);
+        by.payment_intent = Some(intent.to_owned());
+        let found =
+            self.get("invoice payments", &ListInvoicePayment::new().payment(by).limit(10)).await?;
+        Ok(found.data.first().map(|payment| payment.invoice.id().to_string()))
+    }
+}
+
+fn intent_of(charge: &Charge) -> Option<&str> {
+    charge.payment_intent.as_ref().map(|intent| intent.id().as_str())
+}

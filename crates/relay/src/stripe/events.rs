@@ -1,0 +1,70 @@
+//! Stripe's own record of events, for what never reached the webhook.
+//!
+//! Events are read as plain JSON: they come in the shape of the day they were made, and one that
+//! does not fit a type must not hide the others.
+
+use super::{Stripe, StripeFault};
+use stripe::StripeRequest;
+use stripe_core::event::ListEvent;
+use stripe_types::RangeQueryTs;
+
+/// Which events.
+#[derive(Clone, Copy, Debug)]
+pub enum Which {
+    /// Those that no endpoint has taken, of the 30 days that Stripe keeps.
+    Undelivered,
+    /// Those made at or after this second.
+    Since(i64),
+}
+
+#[derive(miniserde::Deserialize)]
+struct Page {
+    data: Vec<miniserde::json::Value>,
+    has_more: bool,
+}
+
+impl Stripe {
+    /// The raw JSON of each event, newest first, at most 2,000.
+    ///
+    /// # Errors
+    /// As every call.
+    pub async fn events(&self, which: Which) -> Result<Vec<String>, StripeFault> {
+        let mut all = Vec::new();
+        let mut after: Option<String> = None;
+        for _ in 0..20 {
+            let mut request = ListEvent::new().limit(100);
+            request = match which {
+                Which::Undelivered => request.delivery_success(false),
+                Which::Since(at) => request.created(RangeQueryTs::gte(at)),
+            };
+            if let Some(after) = &after {
+                request = request.starting_after(after.as_str());
+            }
+            let page: Page = super::twice(|| async {
+                request
+                    .build()
+                    .customize::<Page>()
+                    .send(&self.client)
+                    .await
+                    .map_err(|fault| StripeFault::of("events", fault))
+            })
+            .await?;
+            after = page.data.last().and_then(id_of);
+            all.extend(page.data.iter().map(miniserde::json::to_string));
+            if !page.has_more || after.is_none() {
+                break;
+            }
+        }
+        Ok(all)
+    }
+}
+
+fn id_of(event: &miniserde::json::Value) -> Option<String> {
+    match event {
+        miniserde::json::Value::Object(fields) => match fields.get("id")? {
+            miniserde::json::Value::String(id) => Some(id.clone()),
+            _ => None,
+        },
+        _ => None,
+    }
+}

@@ -1,0 +1,54 @@
+//! A customer's invoices, as a person is shown them.
+
+use super::{Stripe, StripeFault};
+use autocrea_protocol::UnixMillis;
+use serde::{Deserialize, Serialize};
+use stripe_billing::invoice::ListInvoice;
+use stripe_shared::InvoiceStatus;
+
+/// One of `GET /api/user/invoices`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InvoiceLine {
+    /// As printed on it.
+    pub number: Option<String>,
+    /// When it was made.
+    pub date: UnixMillis,
+    /// Minor units.
+    pub amount: i64,
+    /// ISO 4217, lower case.
+    pub currency: String,
+    /// Stripe's word.
+    pub status: Option<String>,
+    /// Stripe's page of it.
+    pub hosted_url: Option<String>,
+    /// The PDF.
+    pub pdf_url: Option<String>,
+}
+
+impl Stripe {
+    /// The customer's latest invoices, newest first; drafts are nobody's business yet.
+    ///
+    /// # Errors
+    /// As every call.
+    pub async fn invoices(&self, customer: &str) -> Result<Vec<InvoiceLine>, StripeFault> {
+        let request = ListInvoice::new().customer(customer).limit(100);
+        let all = self.get("invoices", &request).await?;
+        let mut lines: Vec<InvoiceLine> = all
+            .data
+            .into_iter()
+            .filter(|invoice| invoice.status != Some(InvoiceStatus::Draft))
+            .map(|invoice| InvoiceLine {
+                number: invoice.number,
+                date: UnixMillis::from_secs(invoice.created),
+                amount: invoice.total,
+                currency: invoice.currency.to_string(),
+                status: invoice.status.map(|status| status.as_str().to_owned()),
+                hosted_url: invoice.hosted_invoice_url,
+                pdf_url: invoice.invoice_pdf,
+            })
+            .collect();
+        lines.sort_by(|a, b| b.date.cmp(&a.date));
+        Ok(lines)
+    }
+}

@@ -1,0 +1,78 @@
+//! Undoing a subscription that should not be there: cancelling it, and giving its money back.
+
+use super::{Stripe, StripeFault};
+use stripe_billing::invoice_payment::ListInvoicePayment;
+use stripe_billing::subscription::{CancelSubscription, ListSubscription, ListSubscriptionStatus};
+use stripe_core::refund::CreateRefund;
+use stripe_shared::SubscriptionStatus;
+
+impl Stripe {
+    /// The customer's earliest live subscription, if there is one.
+    ///
+    /// # Errors
+    /// As every call.
+    pub async fn live_subscription(&self, customer: &str) -> Result<Option<String>, StripeFault> {
+        let request = ListSubscription::new()
+            .customer(customer)
+            .status(ListSubscriptionStatus::All)
+            .limit(100);
+        let all = self.get("subscriptions", &request).await?;
+        Ok(all
+            .data
+            .iter()
+            .filter(|one| {
+                matches!(
+                    one.status,
+                    SubscriptionStatus::Active
+                        | SubscriptionStatus::Trialing
+                        | SubscriptionStatus::PastDue
+                        | SubscriptionStatus::Unpaid
+                        | SubscriptionStatus::Paused
+                )
+            })
+            .min_by(|a, b| (a.created, a.id.as_str()).cmp(&(b.created, b.id.as_str())))
+            .map(|one| one.id.to_string()))
+    }
+
+    /// Cancels at once, without a final invoice. One that has ended already is fine.
+    ///
+    /// # Errors
+    /// As every call.
+    pub async fn cancel_now(&self, subscription: &str, key: &str) -> Result<(), StripeFault> {
+        let request = CancelSubscription::new(subscription).invoice_now(false).prorate(false);
+        match self.post("cancellation", key, &request).await {
+            Ok(_) | Err(StripeFault::NotFound(_)) => Ok(()),
+            Err(fault) => Err(fault),
+        }
+    }
+
+    /// Gives back all that was paid for an invoice. What was given back already is fine.
+    ///
+    /// # Errors
+    /// As every call.
+    pub async fn refund_invoice(&self, invoice: &str) -> Result<(), StripeFault> {
+        let payments = self
+            .get("invoice payments", &ListInvoicePayment::new().invoice(invoice).limit(100))
+            .await?;
+        for payment in payments.data {
+            if payment.amount_paid.unwrap_or(0) <= 0 {
+                continue;
+            }
+            let mut request = CreateRefund::new();
+            if let Some(intent) = &payment.payment.payment_intent {
+                request = request.payment_intent(intent.id().as_str());
+            } else if let Some(charge) = &payment.payment.charge {
+                request = request.charge(charge.id().as_str());
+            } else {
+                continue;
+            }
+            let key = format!("autocrea:refund:{}", payment.id.as_str());
+            match self.post("refund", &key, &request).await {
+                Ok(_) => {}
+                Err(StripeFault::Refused { code, .. }) if code == "charge_already_refunded" => {}
+                Err(fault) => return Err(fault),
+            }
+        }
+        Ok(())
+    }
+}
