@@ -130,7 +130,8 @@ fn a_new_period_ends_the_lot_of_the_one_before_whatever_order_they_are_listed_in
     let (_, first) = creator();
     let s = sub("s", "c", Status::Active, T0 + MONTH, T0 + 2 * MONTH);
     let second = opening("i2", "s", "c", T0 + MONTH, T0 + 2 * MONTH);
-    let one = at(&facts(&[s.clone()], &[first.clone(), second.clone()]), T0 + MONTH + 1);
+    let one =
+        at(&facts(std::slice::from_ref(&s), &[first.clone(), second.clone()]), T0 + MONTH + 1);
     let other = at(&facts(&[s], &[second, first]), T0 + MONTH + 1);
     assert_eq!(one, other);
     assert!(lot(&one, "invoice:i1").superseded);
@@ -201,8 +202,10 @@ fn an_older_upgrade_paid_later_takes_its_part_from_the_newer_one() {
     let mut first = change("u1", "s", "c", "p", T0 + MONTH / 2, end);
     let second = change("u2", "s", "p", "b", T0 + MONTH / 2 + 10, end);
     first.paid = false;
-    let before =
-        at(&facts(&[sub.clone()], &[base.clone(), first.clone(), second.clone()]), end - 1);
+    let before = at(
+        &facts(std::slice::from_ref(&sub), &[base.clone(), first.clone(), second.clone()]),
+        end - 1,
+    );
     first.paid = true;
     let after = at(&facts(&[sub], &[base, first, second]), end - 1);
     assert!(lot(&before, "upgrade:u2").tokens > lot(&after, "upgrade:u2").tokens);
@@ -275,7 +278,7 @@ fn a_trials_own_invoice_is_its_grant_and_the_first_payment_follows_it() {
     let mut trial = opening("t", "s", "c", T0, T0 + 14 * DAY);
     trial.lines[0].amount = 0;
     trial.charged = 0;
-    let outcome = at(&facts(&[s.clone()], &[trial.clone()]), T0 + 1);
+    let outcome = at(&facts(std::slice::from_ref(&s), std::slice::from_ref(&trial)), T0 + 1);
     assert_eq!(outcome.subscription.status, Some(SubscriptionStatus::Trialing));
     assert_eq!(outcome.subscription.plan_id.as_str(), "creator");
     assert_eq!(lot(&outcome, "invoice:t").tokens, Tokens(500_000));
@@ -329,9 +332,13 @@ fn a_year_past_due_brings_no_further_month() {
 #[test]
 fn cancelled_in_the_flexible_way_counts_as_cancelled_at_the_periods_end() {
     let (mut s, base) = creator();
-    assert!(!at(&facts(&[s.clone()], &[base.clone()]), T0 + 1).subscription.cancel_at_period_end);
+    assert!(
+        !at(&facts(std::slice::from_ref(&s), std::slice::from_ref(&base)), T0 + 1)
+            .subscription
+            .cancel_at_period_end
+    );
     s.cancel_at = Some(T0 + MONTH);
-    let outcome = at(&facts(&[s.clone()], &[base.clone()]), T0 + 1);
+    let outcome = at(&facts(std::slice::from_ref(&s), std::slice::from_ref(&base)), T0 + 1);
     assert!(outcome.subscription.cancel_at_period_end);
     assert_eq!(outcome.subscription.plan_id.as_str(), "creator");
     s.cancel_at = None;
@@ -444,7 +451,7 @@ fn a_price_that_is_no_longer_sold_does_not_trouble_who_has_left_it() {
 fn a_dispute_names_the_lots_it_holds_and_a_won_one_is_told() {
     let (s, mut base) = creator();
     base.disputes = vec![DisputeFact { id: "du".into(), standing: Standing::Open }];
-    let open = at(&facts(&[s.clone()], &[base.clone()]), T0 + 1);
+    let open = at(&facts(std::slice::from_ref(&s), std::slice::from_ref(&base)), T0 + 1);
     assert_eq!(lot(&open, "invoice:i1").contested_by, ["du"]);
     base.disputes[0].standing = Standing::Won;
     let won = at(&facts(&[s], &[base]), T0 + 1);

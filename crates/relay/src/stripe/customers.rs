@@ -229,7 +229,11 @@ impl Stripe {
         by.payment_intent = Some(intent.to_owned());
         let found =
             self.get("invoice payments", &ListInvoicePayment::new().payment(by).limit(10)).await?;
-        Ok(found.data.first().map(|payment| payment.invoice.id().to_string()))
+        Ok(found
+            .data
+            .first()
+            .and_then(|payment| payment.invoice.id().as_ref())
+            .map(ToString::to_string))
     }
 }
 

@@ -48,7 +48,7 @@ impl Stripe {
                 pdf_url: invoice.invoice_pdf,
             })
             .collect();
-        lines.sort_by(|a, b| b.date.cmp(&a.date));
+        lines.sort_by_key(|line| std::cmp::Reverse(line.date));
         Ok(lines)
     }
 }

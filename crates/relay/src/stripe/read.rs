@@ -62,7 +62,7 @@ pub(super) fn invoice(from: &Invoice, lines: &[InvoiceLineItem]) -> Option<Invoi
         open,
         overdue: open && (from.attempted || from.attempt_count > 0),
         created: from.created,
-        first_failed_at: open.then(|| from.status_transitions.finalized_at).flatten(),
+        first_failed_at: open.then_some(from.status_transitions.finalized_at).flatten(),
         lines: lines.iter().filter_map(line).collect(),
         charged: 0,
         refunded: 0,
