@@ -1,22 +1,92 @@
 //! Plans, payments and the tokens they bring.
 //!
 //! A webhook only says that something about a customer may have changed. Its raw event becomes
-//! durable in the inbox before Stripe is answered; a worker then asks Stripe what the
-//! customer's state *is* ([`facts`]), decides by pure rules what should stand here ([`fold`]) and
-//! makes it so in one transaction together with the event's mark. The return from checkout
-//! and the reconciliation go the same way, so whichever is first wins and the others change
-//! nothing.
+//! durable in the [`inbox`] before Stripe is answered; the [`worker`] then asks Stripe what the
+//! customer's state *is* ([`facts`]), decides by pure rules what should stand here ([`fold`](mod@fold)) and
+//! makes it so ([`apply`](mod@apply)) in one transaction together with the event's mark. The return from
+//! checkout ([`checkout`]) and the reconciliation ([`reconcile`]) go the same way through
+//! [`refresh`](mod@refresh), so whichever is first wins and the others change nothing.
 //!
 //! Deliberately not here: HTTP to Stripe (`crate::stripe`), balances (`crate::ledger`).
 
+pub mod apply;
+pub mod checkout;
+pub mod commands;
+pub mod customers;
 pub mod facts;
 pub mod fold;
+pub mod inbox;
+pub mod locks;
 mod months;
 pub mod periods;
 pub mod pricebook;
+pub mod prices;
+pub mod reconcile;
+pub mod refresh;
+pub mod worker;
 
 #[cfg(test)]
 mod fold_tests;
+
+use crate::config::Config;
+use crate::db::DbError;
+use crate::stripe::StripeFault;
+use autocrea_protocol::account::Interval;
+use locks::Locks;
+use pricebook::PriceBook;
+use std::sync::Arc;
+use tokio::sync::Notify;
+
+/// What billing keeps in memory.
+#[derive(Debug)]
+pub struct Billing {
+    /// Price → plan.
+    pub book: Arc<PriceBook>,
+    /// One fold at a time a customer, one checkout at a time a person.
+    pub locks: Locks,
+    /// Wakes the worker: something is in the inbox.
+    pub wake: Notify,
+}
+
+impl Billing {
+    /// From the configuration.
+    #[must_use]
+    pub fn new(config: &Config) -> Self {
+        let grace = i64::try_from(config.stripe.grace.as_millis()).unwrap_or(i64::MAX);
+        let mut book = PriceBook::new(grace);
+        for plan in config.plans.iter() {
+            let prices: Vec<(Interval, &str)> = [Interval::Month, Interval::Year]
+                .into_iter()
+                .filter_map(|interval| plan.price_id(interval).map(|price| (interval, price)))
+                .collect();
+            book = book.with(&plan.id, plan.tokens, &prices);
+        }
+        Self { book: Arc::new(book), locks: Locks::default(), wake: Notify::new() }
+    }
+}
+
+/// What can go wrong on the way from Stripe to the database.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum BillingError {
+    /// Stripe.
+    #[error(transparent)]
+    Stripe(#[from] StripeFault),
+    /// The database.
+    #[error(transparent)]
+    Db(#[from] DbError),
+    /// The rules: nothing was changed.
+    #[error(transparent)]
+    Fold(#[from] fold::FoldError),
+}
+
+impl From<apply::ApplyError> for BillingError {
+    fn from(error: apply::ApplyError) -> Self {
+        match error {
+            apply::ApplyError::Fold(error) => Self::Fold(error),
+            apply::ApplyError::Db(error) => Self::Db(error),
+        }
+    }
+}
 
 /// `whole` × `part` / `of`, rounded down, without overflow.
 pub(crate) fn share(whole: i64, part: i64, of: i64) -> i64 {

@@ -1,6 +1,8 @@
 //! Undoing a subscription that should not be there: cancelling it, and giving its money back.
 
 use super::{Stripe, StripeFault};
+use futures_util::TryStreamExt;
+use std::collections::BTreeSet;
 use stripe_billing::invoice_payment::ListInvoicePayment;
 use stripe_billing::subscription::{CancelSubscription, ListSubscription, ListSubscriptionStatus};
 use stripe_core::refund::CreateRefund;
@@ -74,5 +76,28 @@ impl Stripe {
             }
         }
         Ok(())
+    }
+}
+
+impl Stripe {
+    /// The customers of all subscriptions that have not ended, each once.
+    ///
+    /// # Errors
+    /// As every call.
+    pub async fn customers_with_live_subscriptions(&self) -> Result<Vec<String>, StripeFault> {
+        // Without a status Stripe lists all that are not cancelled.
+        let all: Vec<stripe_shared::Subscription> = super::twice(|| async {
+            ListSubscription::new()
+                .limit(100)
+                .paginate()
+                .stream(&self.client)
+                .try_collect()
+                .await
+                .map_err(|fault| StripeFault::of("subscriptions", fault))
+        })
+        .await?;
+        let customers: BTreeSet<String> =
+            all.into_iter().map(|one| one.customer.id().to_string()).collect();
+        Ok(customers.into_iter().collect())
     }
 }

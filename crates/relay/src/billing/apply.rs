@@ -1,0 +1,252 @@
+//! Making what [`super::fold`] decided so, in one transaction.
+//!
+//! Each step asks for a state, not for a change, so that doing it again does nothing: a source
+//! grants once, a revocation is up to a total, an ended lot stays ended.
+
+use super::facts::Facts;
+use super::fold::{FoldError, Lot, Outcome, WonDispute, fold};
+use super::pricebook::PriceBook;
+use super::customers;
+use crate::account;
+use crate::db::{DbError, Tx};
+use crate::ledger::{self, Grant, GrantOutcome, RevokeReason};
+use autocrea_protocol::{Tokens, UserId};
+use std::collections::HashSet;
+
+/// Why nothing was written.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum ApplyError {
+    /// The rules refuse.
+    #[error(transparent)]
+    Fold(#[from] FoldError),
+    /// The database does.
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+/// Folds `facts` and writes what follows. The caller holds the customer's lock when the facts are
+/// fresh from Stripe.
+///
+/// # Errors
+/// [`ApplyError`]; nothing is written then.
+pub fn apply(
+    tx: &mut Tx<'_>,
+    user: &UserId,
+    customer: &str,
+    facts: &Facts,
+    book: &PriceBook,
+) -> Result<Outcome, ApplyError> {
+    let known = known_duplicates(tx, customer)?;
+    let outcome = fold(facts, &known, book, tx.now())?;
+    for subscription in &outcome.duplicates {
+        remember_duplicate(tx, customer, subscription)?;
+    }
+    for lot in &outcome.lots {
+        apply_lot(tx, user, lot)?;
+    }
+    for won in &outcome.won {
+        give_back(tx, user, won, &outcome.lots)?;
+    }
+    account::set_subscription(tx, user, &outcome.subscription)?;
+    customers::store_facts(tx, customer, facts)?;
+    customers::set_next_change(tx, customer, outcome.next_change_at)?;
+    Ok(outcome)
+}
+
+/// The same from the facts that are kept, when only the time has changed.
+///
+/// # Errors
+/// [`ApplyError`].
+pub fn apply_again(
+    tx: &mut Tx<'_>,
+    user: &UserId,
+    customer: &str,
+    book: &PriceBook,
+) -> Result<(), ApplyError> {
+    match customers::facts_of(tx, customer)? {
+        Some(facts) => apply(tx, user, customer, &facts, book).map(|_| ()),
+        None => Ok(customers::set_next_change(tx, customer, None)?),
+    }
+}
+
+fn apply_lot(tx: &mut Tx<'_>, user: &UserId, lot: &Lot) -> Result<(), DbError> {
+    let now = tx.now();
+    let mut fresh = false;
+    if lot.grant {
+        let grant = Grant {
+            user: user.clone(),
+            source: lot.source.clone(),
+            tokens: lot.tokens,
+            // A period that Stripe has opened has begun, whatever the clocks say.
+            starts_at: lot.starts_at.min(now),
+            ends_at: lot.ends_at,
+            plan: Some(lot.plan.clone()),
+        };
+        fresh = ledger::grant(tx, &grant)? == GrantOutcome::Made;
+    }
+    if !fresh && lot.adjust {
+        adjust(tx, lot)?;
+    }
+    if lot.refunded > Tokens::ZERO {
+        let up_to = lot.refunded + excess(tx, lot)?;
+        ledger::revoke(tx, &lot.source, RevokeReason::Refund, up_to)?;
+    }
+    for dispute in &lot.contested_by {
+        let taken = ledger::revoke(tx, &lot.source, RevokeReason::Dispute, Tokens(i64::MAX))?;
+        remember_taking(tx, dispute, &lot.source, taken.now + taken.owed)?;
+    }
+    if lot.superseded || lot.ends_at <= now {
+        ledger::end_lot(tx, &lot.source)?;
+    }
+    Ok(())
+}
+
+/// Puts right a lot whose amount has come to differ from what was granted.
+fn adjust(tx: &mut Tx<'_>, lot: &Lot) -> Result<(), DbError> {
+    let Some(known) = ledger::lot(tx, &lot.source)? else {
+        return Ok(());
+    };
+    if known.granted > lot.tokens {
+        let up_to = known.granted - lot.tokens + lot.refunded;
+        ledger::revoke(tx, &lot.source, RevokeReason::Correction, up_to)?;
+    }
+    let untouched = lot.contested_by.is_empty() && !was_disputed(tx, &lot.source)?;
+    let standing = known.granted - known.revoked - known.owed;
+    let wanted = lot.tokens - lot.refunded;
+    if untouched && standing < wanted {
+        ledger::top_up(tx, &lot.source, wanted - standing)?;
+    }
+    Ok(())
+}
+
+/// How much more was granted than the lot should have: taken back before any refund is.
+fn excess(tx: &mut Tx<'_>, lot: &Lot) -> Result<Tokens, DbError> {
+    if !lot.adjust {
+        return Ok(Tokens::ZERO);
+    }
+    let known = ledger::lot(tx, &lot.source)?;
+    Ok(known.map_or(Tokens::ZERO, |known| (known.granted - lot.tokens).at_least_zero()))
+}
+
+fn known_duplicates(tx: &mut Tx<'_>, customer: &str) -> Result<HashSet<String>, DbError> {
+    let all = tx.query_all(
+        "SELECT id FROM duplicate_subscriptions WHERE customer = ?1",
+        &[&customer],
+        |row| row.get::<String>(0),
+    )?;
+    Ok(all.into_iter().collect())
+}
+
+fn remember_duplicate(
+    tx: &mut Tx<'_>,
+    customer: &str,
+    subscription: &str,
+) -> Result<(), DbError> {
+    let now = tx.now();
+    tx.execute(
+        "INSERT INTO duplicate_subscriptions (id, customer, found_at) VALUES (?1, ?2, ?3)
+         ON CONFLICT (id) DO NOTHING",
+        &[&subscription, &customer, &now],
+    )?;
+    Ok(())
+}
+
+/// The customer's duplicates that are still to be cancelled and refunded.
+///
+/// # Errors
+/// If the database refuses.
+pub fn duplicates_to_undo(tx: &mut Tx<'_>, customer: &str) -> Result<Vec<String>, DbError> {
+    tx.query_all(
+        "SELECT id FROM duplicate_subscriptions WHERE customer = ?1 AND undone_at IS NULL",
+        &[&customer],
+        |row| row.get(0),
+    )
+}
+
+/// Customers that have such duplicates.
+///
+/// # Errors
+/// If the database refuses.
+pub fn customers_with_duplicates(tx: &mut Tx<'_>) -> Result<Vec<String>, DbError> {
+    tx.query_all(
+        "SELECT DISTINCT customer FROM duplicate_subscriptions WHERE undone_at IS NULL",
+        &[],
+        |row| row.get(0),
+    )
+}
+
+/// Marks a duplicate as cancelled and refunded.
+///
+/// # Errors
+/// If the database refuses.
+pub fn undone(tx: &mut Tx<'_>, subscription: &str) -> Result<(), DbError> {
+    let now = tx.now();
+    tx.execute(
+        "UPDATE duplicate_subscriptions SET undone_at = ?2 WHERE id = ?1",
+        &[&subscription, &now],
+    )?;
+    Ok(())
+}
+
+fn remember_taking(
+    tx: &mut Tx<'_>,
+    dispute: &str,
+    source: &str,
+    tokens: Tokens,
+) -> Result<(), DbError> {
+    tx.execute(
+        "INSERT INTO dispute_takings (dispute, source, tokens) VALUES (?1, ?2, ?3)
+         ON CONFLICT (dispute, source) DO UPDATE SET tokens = dispute_takings.tokens + excluded.tokens",
+        &[&dispute, &source, &tokens],
+    )?;
+    Ok(())
+}
+
+fn was_disputed(tx: &mut Tx<'_>, source: &str) -> Result<bool, DbError> {
+    let found = tx.query_opt(
+        "SELECT 1 FROM dispute_takings WHERE source = ?1",
+        &[&source],
+        |_| Ok(()),
+    )?;
+    Ok(found.is_some())
+}
+
+/// Grants again what a dispute that was won had taken, until the lots it came from end.
+fn give_back(
+    tx: &mut Tx<'_>,
+    user: &UserId,
+    won: &WonDispute,
+    lots: &[Lot],
+) -> Result<(), DbError> {
+    let takings = tx.query_all(
+        "SELECT source, tokens FROM dispute_takings WHERE dispute = ?1",
+        &[&won.dispute],
+        |row| Ok((row.get::<String>(0)?, row.get::<Tokens>(1)?)),
+    )?;
+    let now = tx.now();
+    let source = format!("dispute_won:{}", won.dispute);
+    let mut grant: Option<Grant> = None;
+    for (from, tokens) in takings {
+        let Some(lot) = lots.iter().find(|lot| lot.source == from) else { continue };
+        if lot.ends_at <= now || tokens <= Tokens::ZERO {
+            continue;
+        }
+        let grant = grant.get_or_insert_with(|| Grant {
+            user: user.clone(),
+            source: source.clone(),
+            tokens: Tokens::ZERO,
+            starts_at: now,
+            ends_at: lot.ends_at,
+            plan: Some(lot.plan.clone()),
+        });
+        grant.tokens += tokens;
+        grant.ends_at = grant.ends_at.max(lot.ends_at);
+    }
+    if let Some(grant) = grant.filter(|_| !won.superseded) {
+        ledger::grant(tx, &grant)?;
+    }
+    if won.superseded {
+        ledger::end_lot(tx, &source)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,68 @@
+//! What an operator can do with billing from the command line.
+
+use super::{BillingError, inbox, reconcile, worker};
+use crate::app::App;
+use crate::db::{Db, DbError};
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+/// `events list`: a line each with id, type, state, newest first.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn list_events(db: &Db, most: u32) -> Result<String, DbError> {
+    let events = db.read(move |tx| inbox::list(tx, most)).await?;
+    let mut text = String::new();
+    for event in events {
+        let _ = write!(text, "{}\t{}\t{}", event.id, event.kind, event.state);
+        if let Some(why) = &event.error {
+            let _ = write!(text, "\t{why}");
+        }
+        text.push('\n');
+    }
+    Ok(text)
+}
+
+/// `events show <id>`; `None` if there is no such event.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn show_event(db: &Db, id: String) -> Result<Option<String>, DbError> {
+    let Some((event, payload)) = db.read(move |tx| inbox::show(tx, &id)).await? else {
+        return Ok(None);
+    };
+    let mut text = String::new();
+    let _ = writeln!(text, "id\t{}\ntype\t{}\nstate\t{}", event.id, event.kind, event.state);
+    let _ = writeln!(text, "attempts\t{}\nreceived\t{}", event.attempts, event.received_at.0);
+    if let Some(why) = &event.error {
+        let _ = writeln!(text, "error\t{why}");
+    }
+    match payload {
+        Some(payload) => text.push_str(&String::from_utf8_lossy(&payload)),
+        None => text.push_str("(the body is no longer kept)"),
+    }
+    text.push('\n');
+    Ok(Some(text))
+}
+
+/// `events replay <id>`: puts it back and works on it now. False if there is no such event.
+///
+/// # Errors
+/// If the database refuses, or the event cannot be worked on.
+pub async fn replay_event(app: &Arc<App>, id: String) -> Result<bool, BillingError> {
+    let found = app.db.write(move |tx| inbox::replay(tx, &id)).await?;
+    if found {
+        worker::pass(app).await?;
+    }
+    Ok(found)
+}
+
+/// `reconcile`: one whole pass, and the inbox worked empty.
+///
+/// # Errors
+/// If Stripe does not answer or the database refuses.
+pub async fn reconcile(app: &Arc<App>) -> Result<(), BillingError> {
+    reconcile::pass(app, true).await?;
+    worker::pass(app).await?;
+    Ok(())
+}

@@ -1,0 +1,291 @@
+//! The inbox of Stripe's events.
+//!
+//! [`receive`] makes an event durable; only then is Stripe answered. The worker [`take`]s what is
+//! due, which puts it off for a while, so that an event whose worker dies comes again by itself,
+//! and ends it in the same transaction as its effect. The key is the event's id: a second delivery
+//! changes nothing.
+
+use crate::db::{DbError, Row, Tx};
+use crate::stripe::envelope::Envelope;
+use autocrea_protocol::UnixMillis;
+
+/// An event that is due.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Due {
+    /// `evt_…`
+    pub id: String,
+    /// Whose, if it is known.
+    pub customer: Option<String>,
+    /// By which that can be found.
+    pub charge: Option<String>,
+    /// How often it has been taken, this time included.
+    pub attempts: i64,
+}
+
+/// An event, for an operator.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// `evt_…`
+    pub id: String,
+    /// `invoice.paid` and so on.
+    pub kind: String,
+    /// `pending`, `done`, `ignored`, `failed`.
+    pub state: String,
+    /// How often it has been taken.
+    pub attempts: i64,
+    /// When it came.
+    pub received_at: UnixMillis,
+    /// Why the last attempt failed.
+    pub error: Option<String>,
+}
+
+/// How long an event is left alone after it was taken for the nth time: seconds at first, never
+/// more than five minutes. Long enough for a fold with every call at its time-out to end first is
+/// not needed: a second fold waits for the customer's lock and then changes nothing.
+fn put_off_millis(attempts: i64) -> i64 {
+    let doublings = u32::try_from(attempts.clamp(1, 8)).unwrap_or(8);
+    (1000_i64 << doublings).min(300_000)
+}
+
+/// Keeps an event. False if it had come before.
+///
+/// # Errors
+/// If the database refuses.
+pub fn receive(tx: &mut Tx<'_>, event: &Envelope, payload: &[u8]) -> Result<bool, DbError> {
+    let now = tx.now();
+    let state = if event.is_handled() { "pending" } else { "ignored" };
+    let ended = (!event.is_handled()).then_some(now);
+    let made = tx.execute(
+        "INSERT INTO stripe_events
+             (id, kind, object_id, object_type, customer, charge, created, received_at, payload,
+              state, due_at, ended_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?8, ?11)
+         ON CONFLICT (id) DO NOTHING",
+        &[
+            &event.id,
+            &event.kind,
+            &event.object_id,
+            &event.object_type,
+            &event.customer,
+            &event.charge,
+            &UnixMillis::from_secs(event.created),
+            &now,
+            &payload,
+            &state,
+            &ended,
+        ],
+    )?;
+    Ok(made > 0)
+}
+
+/// Takes at most `most` events that are due, oldest first, and puts each off.
+///
+/// # Errors
+/// If the database refuses.
+pub fn take(tx: &mut Tx<'_>, most: u32) -> Result<Vec<Due>, DbError> {
+    let now = tx.now();
+    let due = tx.query_all(
+        "SELECT id, customer, charge, attempts + 1 FROM stripe_events
+         WHERE state = 'pending' AND due_at <= ?1 ORDER BY due_at, received_at LIMIT ?2",
+        &[&now, &most],
+        |row| {
+            Ok(Due {
+                id: row.get(0)?,
+                customer: row.get(1)?,
+                charge: row.get(2)?,
+                attempts: row.get(3)?,
+            })
+        },
+    )?;
+    for event in &due {
+        let until = now.plus_millis(put_off_millis(event.attempts));
+        tx.execute(
+            "UPDATE stripe_events SET attempts = ?2, due_at = ?3 WHERE id = ?1",
+            &[&event.id, &event.attempts, &until],
+        )?;
+    }
+    Ok(due)
+}
+
+/// When the next pending event is due.
+///
+/// # Errors
+/// If the database refuses.
+pub fn next_due(tx: &mut Tx<'_>) -> Result<Option<UnixMillis>, DbError> {
+    tx.query_one(
+        "SELECT MIN(due_at) FROM stripe_events WHERE state = 'pending'",
+        &[],
+        |row| row.get(0),
+    )
+}
+
+/// Writes down whose an event is, once that has been found out.
+///
+/// # Errors
+/// If the database refuses.
+pub fn set_customer(tx: &mut Tx<'_>, event: &str, customer: &str) -> Result<(), DbError> {
+    tx.execute(
+        "UPDATE stripe_events SET customer = ?2 WHERE id = ?1",
+        &[&event, &customer],
+    )?;
+    Ok(())
+}
+
+/// The pending events of a customer, and whether one of them says that it was deleted.
+///
+/// # Errors
+/// If the database refuses.
+pub fn pending_of(tx: &mut Tx<'_>, customer: &str) -> Result<Vec<(String, bool)>, DbError> {
+    tx.query_all(
+        "SELECT id, kind = 'customer.deleted' FROM stripe_events
+         WHERE customer = ?1 AND state = 'pending'",
+        &[&customer],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )
+}
+
+/// Ends events whose effect is in this transaction.
+///
+/// # Errors
+/// If the database refuses.
+pub fn done(tx: &mut Tx<'_>, events: &[String]) -> Result<(), DbError> {
+    end(tx, events, "done", None)
+}
+
+/// Ends events that are about nobody here.
+///
+/// # Errors
+/// If the database refuses.
+pub fn ignore(tx: &mut Tx<'_>, events: &[String], why: &str) -> Result<(), DbError> {
+    end(tx, events, "ignored", Some(why))
+}
+
+/// Gives events up until somebody replays them.
+///
+/// # Errors
+/// If the database refuses.
+pub fn fail(tx: &mut Tx<'_>, events: &[String], why: &str) -> Result<(), DbError> {
+    end(tx, events, "failed", Some(why))
+}
+
+fn end(
+    tx: &mut Tx<'_>,
+    events: &[String],
+    state: &str,
+    why: Option<&str>,
+) -> Result<(), DbError> {
+    let now = tx.now();
+    for event in events {
+        tx.execute(
+            "UPDATE stripe_events SET state = ?2, ended_at = ?3, error = ?4
+             WHERE id = ?1 AND state = 'pending'",
+            &[event, &state, &now, &why],
+        )?;
+    }
+    Ok(())
+}
+
+/// Says why an attempt failed; the event comes again when it is due.
+///
+/// # Errors
+/// If the database refuses.
+pub fn note(tx: &mut Tx<'_>, events: &[String], why: &str) -> Result<(), DbError> {
+    for event in events {
+        tx.execute(
+            "UPDATE stripe_events SET error = ?2 WHERE id = ?1 AND state = 'pending'",
+            &[event, &why],
+        )?;
+    }
+    Ok(())
+}
+
+/// Makes everything that is pending due at once: what an earlier process had taken has nobody.
+///
+/// # Errors
+/// If the database refuses.
+pub fn take_back_all(tx: &mut Tx<'_>) -> Result<usize, DbError> {
+    let now = tx.now();
+    tx.execute(
+        "UPDATE stripe_events SET due_at = ?1 WHERE state = 'pending' AND due_at > ?1",
+        &[&now],
+    )
+}
+
+/// Puts an event back, whatever its state. False if there is no such event.
+///
+/// # Errors
+/// If the database refuses.
+pub fn replay(tx: &mut Tx<'_>, event: &str) -> Result<bool, DbError> {
+    let now = tx.now();
+    let found = tx.execute(
+        "UPDATE stripe_events SET state = 'pending', due_at = ?2, attempts = 0, ended_at = NULL,
+             error = NULL
+         WHERE id = ?1",
+        &[&event, &now],
+    )?;
+    Ok(found > 0)
+}
+
+/// The events, newest first.
+///
+/// # Errors
+/// If the database refuses.
+pub fn list(tx: &mut Tx<'_>, most: u32) -> Result<Vec<Listed>, DbError> {
+    tx.query_all(
+        "SELECT id, kind, state, attempts, received_at, error FROM stripe_events
+         ORDER BY received_at DESC, id DESC LIMIT ?1",
+        &[&most],
+        listed,
+    )
+}
+
+/// One event and its raw body, if that is still kept.
+///
+/// # Errors
+/// If the database refuses.
+pub fn show(
+    tx: &mut Tx<'_>,
+    event: &str,
+) -> Result<Option<(Listed, Option<Vec<u8>>)>, DbError> {
+    tx.query_opt(
+        "SELECT id, kind, state, attempts, received_at, error, payload FROM stripe_events
+         WHERE id = ?1",
+        &[&event],
+        |row| Ok((listed(row)?, row.get(6)?)),
+    )
+}
+
+/// Lets go of the raw bodies that came before `before`.
+///
+/// # Errors
+/// If the database refuses.
+pub fn forget_payloads(tx: &mut Tx<'_>, before: UnixMillis) -> Result<usize, DbError> {
+    tx.execute(
+        "UPDATE stripe_events SET payload = NULL
+         WHERE received_at < ?1 AND payload IS NOT NULL AND state <> 'pending'",
+        &[&before],
+    )
+}
+
+fn listed(row: &Row<'_>) -> Result<Listed, DbError> {
+    Ok(Listed {
+        id: row.get(0)?,
+        kind: row.get(1)?,
+        state: row.get(2)?,
+        attempts: row.get(3)?,
+        received_at: row.get(4)?,
+        error: row.get(5)?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::put_off_millis;
+
+    #[test]
+    fn an_event_that_keeps_failing_is_tried_ever_less_often_but_for_ever() {
+        assert_eq!(put_off_millis(1), 2_000);
+        assert_eq!(put_off_millis(3), 8_000);
+        assert_eq!(put_off_millis(1_000_000), 256_000);
+    }
+}

@@ -1,0 +1,34 @@
+//! What the plans cost, read from Stripe's Price objects.
+//!
+//! A price that cannot be read keeps what was known of it; one that Stripe does not know is loud,
+//! because then nobody can buy that plan.
+
+use crate::app::App;
+use crate::stripe::StripeFault;
+use autocrea_protocol::PlanId;
+use autocrea_protocol::config::Price;
+use std::collections::HashMap;
+
+/// Reads all prices of the catalogue.
+///
+/// # Errors
+/// When Stripe does not answer; what was known stays.
+pub async fn refresh(app: &App) -> Result<(), StripeFault> {
+    let mut read: HashMap<PlanId, Vec<Price>> = HashMap::new();
+    for (id, plan, interval) in app.billing.book.prices() {
+        match app.stripe.price(id).await {
+            Ok(Some(amount)) => read.entry(plan.clone()).or_default().push(Price {
+                interval,
+                amount: amount.amount,
+                currency: amount.currency,
+            }),
+            Ok(None) => tracing::error!(price = id, "a price of the catalogue has no fixed amount"),
+            Err(StripeFault::NotFound(_)) => {
+                tracing::error!(price = id, %plan, "Stripe does not know a price of the catalogue");
+            }
+            Err(fault) => return Err(fault),
+        }
+    }
+    app.prices.set(read);
+    Ok(())
+}

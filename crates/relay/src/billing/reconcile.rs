@@ -1,0 +1,122 @@
+//! Reconciliation: whatever the webhook missed, found by asking.
+//!
+//! At start and every `RELAY_RECONCILE_SECS`: the events that no endpoint took and those made
+//! since the last pass go into the same inbox as the webhook's; at start every live subscription's
+//! customer is brought up to date besides, so that even an event that Stripe no longer keeps is
+//! made good.
+
+use super::{BillingError, apply, inbox, prices, refresh};
+use crate::app::App;
+use crate::db::DbError;
+use crate::stripe::envelope::Envelope;
+use crate::stripe::events::Which;
+use autocrea_protocol::UnixMillis;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Events are read again from a little before the last pass: Stripe's record lags behind by
+/// moments, and reading one twice costs nothing.
+const OVERLAP_SECS: i64 = 120;
+/// How soon a pass that failed is tried again.
+const AGAIN_AFTER: Duration = Duration::from_secs(10);
+
+/// Runs until the relay stops.
+pub async fn run(app: Arc<App>) {
+    let mut whole = true;
+    loop {
+        let every = app.config.stripe.reconcile;
+        let next = match pass(&app, whole).await {
+            Ok(()) => {
+                whole = false;
+                every
+            }
+            Err(error) => {
+                tracing::warn!(%error, "reconciliation with Stripe did not succeed; it will be tried again");
+                AGAIN_AFTER.min(every)
+            }
+        };
+        tokio::select! {
+            () = app.stopping.cancelled() => return,
+            () = tokio::time::sleep(next) => {}
+        }
+    }
+}
+
+/// One pass; a `whole` one looks at every live subscription too.
+///
+/// # Errors
+/// [`BillingError`]; what was found before it is kept.
+pub async fn pass(app: &Arc<App>, whole: bool) -> Result<(), BillingError> {
+    prices::refresh(app).await?;
+    let began = app.clock.now();
+    let last = app.db.read(last_pass).await?;
+    let mut events = app.stripe.events(Which::Undelivered).await?;
+    if let Some(last) = last {
+        let since = last.as_secs().saturating_sub(OVERLAP_SECS);
+        events.extend(app.stripe.events(Which::Since(since)).await?);
+    }
+    let found = app.db.write(move |tx| {
+        let mut found = 0;
+        for raw in &events {
+            // One that is not readable, or changes nothing here, was never worth a delivery.
+            match Envelope::read(raw.as_bytes()) {
+                Ok(event) if event.is_handled() => {
+                    found += usize::from(inbox::receive(tx, &event, raw.as_bytes())?);
+                }
+                _ => {}
+            }
+        }
+        Ok::<_, DbError>(found)
+    });
+    let found = found.await?;
+    if found > 0 {
+        tracing::warn!(found, "events of Stripe had not come by the webhook");
+        app.billing.wake.notify_one();
+    }
+    if whole {
+        every_customer(app).await?;
+    }
+    for customer in app.db.read(|tx| apply::customers_with_duplicates(tx)).await? {
+        refresh::refresh(app, &customer).await?;
+    }
+    let before = began.plus_millis(-millis(app.config.retention));
+    app.db
+        .write(move |tx| {
+            inbox::forget_payloads(tx, before)?;
+            set_last_pass(tx, began)
+        })
+        .await?;
+    Ok(())
+}
+
+/// Brings the customer of every live subscription up to date.
+async fn every_customer(app: &Arc<App>) -> Result<(), BillingError> {
+    for customer in app.stripe.customers_with_live_subscriptions().await? {
+        match refresh::refresh(app, &customer).await {
+            // Told by itself, and no reason to leave the others.
+            Ok(()) | Err(BillingError::Fold(_)) => {}
+            Err(error) => return Err(error),
+        }
+        if app.stopping.is_cancelled() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+fn last_pass(tx: &mut crate::db::Tx<'_>) -> Result<Option<UnixMillis>, DbError> {
+    tx.query_opt("SELECT last_pass_at FROM reconciliation WHERE id = 1", &[], |row| row.get(0))
+}
+
+fn set_last_pass(tx: &mut crate::db::Tx<'_>, at: UnixMillis) -> Result<(), DbError> {
+    tx.execute(
+        "INSERT INTO reconciliation (id, last_pass_at) VALUES (1, ?1)
+         ON CONFLICT (id) DO UPDATE SET last_pass_at = excluded.last_pass_at",
+        &[&at],
+    )?;
+    Ok(())
+}

@@ -1,0 +1,144 @@
+//! The worker: takes events from the inbox and brings each one's customer up to date.
+//!
+//! Several customers at once, one at a time each. Events of one customer are answered together by
+//! one look at Stripe. Nothing here ever waits for the webhook, nor the webhook for it.
+
+use super::BillingError;
+use super::inbox::{self, Due};
+use super::refresh::refresh;
+use crate::app::App;
+use crate::stripe::StripeFault;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinSet;
+
+/// Events taken in one go.
+const AT_ONCE: u32 = 200;
+/// Customers brought up to date side by side.
+const SIDE_BY_SIDE: usize = 8;
+/// However wrong the clocks are, the inbox is looked at this often.
+const AT_LEAST_EVERY: Duration = Duration::from_secs(5);
+/// After so many attempts, what Stripe answers in a way that waiting does not mend is given up.
+const ATTEMPTS: i64 = 6;
+
+/// Runs until the relay stops.
+pub async fn run(app: Arc<App>) {
+    if let Err(error) = app.db.write(|tx| inbox::take_back_all(tx)).await {
+        tracing::error!(%error, "the inbox could not be taken over");
+    }
+    loop {
+        let next = match pass(&app).await {
+            Ok(next) => next,
+            Err(error) => {
+                tracing::error!(%error, "the inbox could not be worked on; it will be tried again");
+                Duration::from_secs(1)
+            }
+        };
+        tokio::select! {
+            () = app.stopping.cancelled() => return,
+            () = app.billing.wake.notified() => {}
+            () = tokio::time::sleep(next) => {}
+        }
+    }
+}
+
+/// Works until nothing is due; answers how long to wait at most.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn pass(app: &Arc<App>) -> Result<Duration, BillingError> {
+    loop {
+        let due = app.db.write(|tx| inbox::take(tx, AT_ONCE)).await?;
+        if due.is_empty() {
+            break;
+        }
+        let mut running = JoinSet::new();
+        for (subject, events) in by_subject(due) {
+            if running.len() >= SIDE_BY_SIDE {
+                running.join_next().await;
+            }
+            let app = Arc::clone(app);
+            running.spawn(async move { work(&app, subject, events).await });
+        }
+        while running.join_next().await.is_some() {}
+    }
+    let next = app.db.read(|tx| inbox::next_due(tx)).await?;
+    let millis = next.map_or(i64::MAX, |at| at.millis_since(app.clock.now()).max(50));
+    Ok(Duration::from_millis(u64::try_from(millis).unwrap_or(0)).min(AT_LEAST_EVERY))
+}
+
+/// What events are about, as far as they say.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Subject {
+    /// A customer.
+    Customer(String),
+    /// Whoever paid this charge.
+    Charge(String),
+    /// Nobody.
+    Nobody,
+}
+
+fn by_subject(due: Vec<Due>) -> BTreeMap<Subject, Vec<Due>> {
+    let mut subjects: BTreeMap<Subject, Vec<Due>> = BTreeMap::new();
+    for event in due {
+        let subject = match (&event.customer, &event.charge) {
+            (Some(customer), _) => Subject::Customer(customer.clone()),
+            (None, Some(charge)) => Subject::Charge(charge.clone()),
+            (None, None) => Subject::Nobody,
+        };
+        subjects.entry(subject).or_default().push(event);
+    }
+    subjects
+}
+
+async fn work(app: &App, subject: Subject, events: Vec<Due>) {
+    let attempts = events.iter().map(|event| event.attempts).max().unwrap_or(0);
+    let ids: Vec<String> = events.into_iter().map(|event| event.id).collect();
+    let Err(error) = bring_up(app, &subject, ids.clone()).await else {
+        return;
+    };
+    tracing::warn!(?subject, attempts, %error, "a customer could not be brought up to date");
+    let hopeless = matches!(&error, BillingError::Stripe(fault) if !fault.is_passing());
+    let why = error.to_string();
+    let noted = app
+        .db
+        .write(move |tx| {
+            if hopeless && attempts >= ATTEMPTS {
+                inbox::fail(tx, &ids, &why)
+            } else {
+                inbox::note(tx, &ids, &why)
+            }
+        })
+        .await;
+    if hopeless && attempts >= ATTEMPTS {
+        tracing::error!(?subject, "its events are given up; replay them when it is mended");
+    }
+    if let Err(error) = noted {
+        tracing::error!(%error, "what became of an event could not be written down");
+    }
+}
+
+async fn bring_up(app: &App, subject: &Subject, ids: Vec<String>) -> Result<(), BillingError> {
+    let customer = match subject {
+        Subject::Customer(customer) => Some(customer.clone()),
+        Subject::Charge(charge) => match app.stripe.customer_of_charge(charge).await {
+            Err(StripeFault::NotFound(_)) => None,
+            found => found?,
+        },
+        Subject::Nobody => None,
+    };
+    let Some(customer) = customer else {
+        app.db.write(move |tx| inbox::ignore(tx, &ids, "it is about no customer")).await?;
+        return Ok(());
+    };
+    if matches!(subject, Subject::Charge(_)) {
+        let name = customer.clone();
+        app.db
+            .write(move |tx| {
+                ids.iter().try_for_each(|event| inbox::set_customer(tx, event, &name))
+            })
+            .await?;
+    }
+    refresh(app, &customer).await
+}
