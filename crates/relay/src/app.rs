@@ -1,6 +1,7 @@
 //! Everything that a request or a worker needs, made once at start.
 
 use crate::auth::Clerk;
+use crate::billing::Billing;
 use crate::changes::Changes;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -9,7 +10,7 @@ use crate::generation::{Generations, OpenError};
 use crate::joxcoder::JoxCoder;
 use crate::ledger;
 use crate::limits::Limits;
-use crate::prices::Prices;
+use crate::stripe::StripeFault;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -28,6 +29,9 @@ pub enum StartError {
     /// The generations' spool.
     #[error("the generations cannot be kept: {0}")]
     Generations(#[from] OpenError),
+    /// Stripe's client could not be made.
+    #[error(transparent)]
+    Stripe(#[from] StripeFault),
     /// An HTTP client could not be made.
     #[error("an HTTP client could not be made: {0}")]
     Http(#[from] reqwest::Error),
@@ -55,8 +59,8 @@ pub struct App {
     pub limits: Limits,
     /// The identity provider.
     pub clerk: Clerk,
-    /// What the plans cost, as Stripe last said.
-    pub prices: Prices,
+    /// Plans and payments.
+    pub billing: Arc<Billing>,
     /// This process's lease on the reservations that it makes.
     pub lease: String,
     /// Cancelled when the relay begins to stop: no new work, streams of events say goodbye.
@@ -65,7 +69,6 @@ pub struct App {
     pub tasks: TaskTracker,
     /// The generations that run, and what is kept of those that ended.
     pub generations: Generations,
-    // `pub stripe: Stripe` (relay-billing) goes here.
 }
 
 impl App {
@@ -97,6 +100,9 @@ impl App {
             lease.clone(),
         )
         .await?;
+        let stopping = CancellationToken::new();
+        let billing =
+            Billing::new(Arc::clone(&config), db.clone(), clock.clone(), stopping.clone())?;
         Ok(Arc::new(Self {
             limits: Limits::new(&config.limits),
             config,
@@ -104,10 +110,10 @@ impl App {
             clock,
             changes,
             clerk,
-            prices: Prices::default(),
             lease,
             generations,
-            stopping: CancellationToken::new(),
+            billing,
+            stopping,
             tasks: TaskTracker::new(),
         }))
     }
@@ -120,6 +126,7 @@ impl App {
             generations.keep_swept(stopping).await;
             generations.drain(GENERATION_GRACE).await;
         });
-        // Billing's inbox worker and reconciliation start here.
+        self.tasks.spawn(crate::billing::worker::run(Arc::clone(&self.billing)));
+        self.tasks.spawn(crate::billing::reconcile::run(Arc::clone(&self.billing)));
     }
 }

@@ -3,6 +3,7 @@
 use crate::telemetry;
 use autocrea_protocol::{Tokens, UserId};
 use autocrea_relay::app::StartError;
+use autocrea_relay::billing::{Billing, BillingError, commands};
 use autocrea_relay::changes::Changes;
 use autocrea_relay::clock::Clock;
 use autocrea_relay::config::{self, Config};
@@ -14,6 +15,7 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
 
 const USAGE: u8 = 64;
@@ -55,9 +57,34 @@ enum Command {
         #[arg(long, default_value_t = 365, value_parser = clap::value_parser!(i64).range(1..=36_500))]
         days: i64,
     },
+    /// Look after the events of Stripe.
+    #[command(subcommand)]
+    Events(EventsCommand),
+    /// Ask Stripe for whatever the webhook missed, now.
+    Reconcile,
     /// Look after the ledger.
     #[command(subcommand)]
     Ledger(LedgerCommand),
+}
+
+#[derive(Subcommand)]
+enum EventsCommand {
+    /// A line each with id, type and state, newest first.
+    List {
+        /// At most so many.
+        #[arg(long, default_value_t = 100)]
+        limit: u32,
+    },
+    /// One event, with its raw body.
+    Show {
+        /// `evt_…`
+        id: String,
+    },
+    /// Work on an event again.
+    Replay {
+        /// `evt_…`
+        id: String,
+    },
 }
 
 #[derive(Subcommand)]
@@ -117,6 +144,10 @@ pub(crate) fn run() -> ExitCode {
                 grant(&config, UserId(user), Tokens(tokens), reason, days).await
             }
             Command::Ledger(LedgerCommand::Verify) => verify(&config).await,
+            Command::Events(EventsCommand::List { limit }) => list_events(&config, limit).await,
+            Command::Events(EventsCommand::Show { id }) => show_event(&config, id).await,
+            Command::Events(EventsCommand::Replay { id }) => replay_event(config, id).await,
+            Command::Reconcile => reconcile(config).await,
             Command::DefaultConfig => ExitCode::SUCCESS,
         }
     })
@@ -128,7 +159,9 @@ async fn serve(config: Config) -> ExitCode {
         Err(error) => {
             complain(&error);
             return match error {
-                StartError::Http(_) | StartError::Generations(_) => ExitCode::FAILURE,
+                StartError::Http(_) | StartError::Generations(_) | StartError::Stripe(_) => {
+                    ExitCode::FAILURE
+                }
                 StartError::Database(_) | StartError::Listen { .. } => ExitCode::from(UNAVAILABLE),
             };
         }
@@ -161,6 +194,65 @@ where
 {
     let worked = match Db::open(&config.database, Clock::system(), Changes::default()) {
         Ok(db) => work(db).await,
+        Err(error) => Err(error),
+    };
+    worked.unwrap_or_else(|error| {
+        complain(error);
+        ExitCode::from(UNAVAILABLE)
+    })
+}
+
+async fn list_events(config: &Config, limit: u32) -> ExitCode {
+    with_database(config, |db| async move {
+        write!(std::io::stdout(), "{}", commands::list_events(&db, limit).await?).ok();
+        Ok(ExitCode::SUCCESS)
+    })
+    .await
+}
+
+const NO_SUCH_EVENT: &str = "there is no such event here";
+
+async fn show_event(config: &Config, id: String) -> ExitCode {
+    with_database(config, |db| async move {
+        let Some(text) = commands::show_event(&db, id).await? else {
+            complain(NO_SUCH_EVENT);
+            return Ok(ExitCode::FAILURE);
+        };
+        write!(std::io::stdout(), "{text}").ok();
+        Ok(ExitCode::SUCCESS)
+    })
+    .await
+}
+
+async fn replay_event(config: Config, id: String) -> ExitCode {
+    with_billing(config, async |billing| match commands::replay_event(&billing, id).await? {
+        Some(state) => {
+            say(state);
+            Ok(ExitCode::SUCCESS)
+        }
+        None => {
+            complain(NO_SUCH_EVENT);
+            Ok(ExitCode::FAILURE)
+        }
+    })
+    .await
+}
+
+async fn reconcile(config: Config) -> ExitCode {
+    with_billing(config, async |billing| {
+        commands::reconcile(&billing).await?;
+        say("what stands here is what Stripe says");
+        Ok(ExitCode::SUCCESS)
+    })
+    .await
+}
+
+async fn with_billing(
+    config: Config,
+    work: impl AsyncFnOnce(Arc<Billing>) -> Result<ExitCode, BillingError>,
+) -> ExitCode {
+    let worked = match Billing::open(config) {
+        Ok(billing) => work(billing).await,
         Err(error) => Err(error),
     };
     worked.unwrap_or_else(|error| {

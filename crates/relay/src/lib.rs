@@ -4,7 +4,7 @@
 //! A request comes in through [`server`], is given an id and a language by [`error::render`], and
 //! reaches a handler in [`routes`]; a handler that needs somebody takes an [`auth::Person`]. What
 //! must happen together is a plain function over a [`db::Tx`]: [`ledger`] for tokens, [`account`]
-//! for people. After a commit, [`changes`] wakes whoever watches the people that it touched.
+//! for people, [`billing`] for what they pay. After a commit, [`changes`] wakes whoever watches the people that it touched.
 //!
 //! The program (`main.rs`) only reads the configuration and calls [`start`]; tests do the same in
 //! their own process.
@@ -12,6 +12,7 @@
 pub mod account;
 pub mod app;
 pub mod auth;
+pub mod billing;
 pub mod ceiling;
 pub mod changes;
 pub mod clock;
@@ -26,6 +27,7 @@ pub mod limits;
 pub mod prices;
 pub mod routes;
 pub mod server;
+pub mod stripe;
 pub mod sweep;
 
 use app::{App, StartError};

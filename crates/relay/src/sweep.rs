@@ -32,8 +32,7 @@ pub(crate) async fn run(app: Arc<App>) {
 pub async fn pass(app: &App) -> Result<(), DbError> {
     while app.db.write(|tx| ledger::expire_due_of_all(tx, AT_ONCE)).await? > 0 {}
     while app.db.write(roll_months).await? > 0 {}
-    // Billing's own (grace that ends, cancelled plans that end, later months of yearly plans) is
-    // called here, in transactions of its own.
+    while crate::billing::refresh::sweep(&app.billing).await? > 0 {}
     Ok(())
 }
 

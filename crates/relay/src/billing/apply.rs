@@ -3,10 +3,10 @@
 //! Each step asks for a state, not for a change, so that doing it again does nothing: a source
 //! grants once, a revocation is up to a total, an ended lot stays ended.
 
+use super::customers;
 use super::facts::Facts;
 use super::fold::{FoldError, Lot, Outcome, WonDispute, fold};
 use super::pricebook::PriceBook;
-use super::customers;
 use crate::account;
 use crate::db::{DbError, Tx};
 use crate::ledger::{self, Grant, GrantOutcome, RevokeReason};
@@ -137,11 +137,7 @@ fn known_duplicates(tx: &mut Tx<'_>, customer: &str) -> Result<HashSet<String>, 
     Ok(all.into_iter().collect())
 }
 
-fn remember_duplicate(
-    tx: &mut Tx<'_>,
-    customer: &str,
-    subscription: &str,
-) -> Result<(), DbError> {
+fn remember_duplicate(tx: &mut Tx<'_>, customer: &str, subscription: &str) -> Result<(), DbError> {
     let now = tx.now();
     tx.execute(
         "INSERT INTO duplicate_subscriptions (id, customer, found_at) VALUES (?1, ?2, ?3)
@@ -203,11 +199,8 @@ fn remember_taking(
 }
 
 fn was_disputed(tx: &mut Tx<'_>, source: &str) -> Result<bool, DbError> {
-    let found = tx.query_opt(
-        "SELECT 1 FROM dispute_takings WHERE source = ?1",
-        &[&source],
-        |_| Ok(()),
-    )?;
+    let found =
+        tx.query_opt("SELECT 1 FROM dispute_takings WHERE source = ?1", &[&source], |_| Ok(()))?;
     Ok(found.is_some())
 }
 

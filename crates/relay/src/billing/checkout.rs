@@ -1,9 +1,8 @@
 //! Buying a plan, managing it, and coming back from either.
 
 use super::refresh::refresh;
-use super::{BillingError, customers};
+use super::{Billing, BillingError, customers};
 use crate::account;
-use crate::app::App;
 use crate::db::{DbError, Tx};
 use crate::lang::Lang;
 use crate::stripe::checkout::NewCheckout;
@@ -52,54 +51,57 @@ impl From<DbError> for CheckoutError {
 /// # Errors
 /// [`CheckoutError`].
 pub async fn create(
-    app: &App,
+    billing: &Billing,
     user: &UserId,
     request: &CheckoutRequest,
     lang: Lang,
 ) -> Result<CheckoutResponse, CheckoutError> {
     let interval = request.interval.unwrap_or(Interval::Month);
-    let price = app
-        .billing
+    let price = billing
         .book
         .price_of(&request.plan_id, interval)
         .ok_or(CheckoutError::InvalidPlan)?
         .to_owned();
-    let _alone = app.billing.locks.hold(&format!("person:{user}")).await;
-    let (customer, live) = customer_and_live(app, user, lang).await?;
+    let _alone = billing.locks.hold(&format!("person:{user}")).await;
+    let (customer, live) = customer_and_live(billing, user, lang).await?;
     if let Some(subscription) = live {
-        let url = open_portal(app, &customer, Some(&subscription), lang).await?;
+        let url = open_portal(billing, &customer, Some(&subscription), lang).await?;
         return Ok(CheckoutResponse { session_id: None, url, kind: Some("portal".to_owned()) });
     }
     let wanted = Wanted { user, customer: &customer, plan: &request.plan_id, price: &price, lang };
-    open(app, wanted).await
+    open(billing, wanted).await
 }
 
 /// The person's customer, made if need be, and their live subscription. A customer that was
 /// deleted at Stripe is given up for a new one.
 async fn customer_and_live(
-    app: &App,
+    billing: &Billing,
     user: &UserId,
     lang: Lang,
 ) -> Result<(String, Option<String>), CheckoutError> {
     let id = user.clone();
-    if let Some(known) = app.db.read(move |tx| customers::of_person(tx, &id)).await? {
-        match app.stripe.live_subscription(&known).await {
+    if let Some(known) = billing.db.read(move |tx| customers::of_person(tx, &id)).await? {
+        match billing.stripe.live_subscription(&known).await {
             Ok(live) => return Ok((known, live)),
-            Err(StripeFault::NotFound(_)) => refresh(app, &known).await?,
+            Err(StripeFault::NotFound(_)) => refresh(billing, &known).await?,
             Err(fault) => return Err(fault.into()),
         }
         let id = user.clone();
-        if app.db.read(move |tx| customers::of_person(tx, &id)).await?.is_some() {
+        if billing.db.read(move |tx| customers::of_person(tx, &id)).await?.is_some() {
             return Err(StripeFault::NotFound("customer").into());
         }
     }
-    let made = make_customer(app, user, lang).await?;
+    let made = make_customer(billing, user, lang).await?;
     Ok((made, None))
 }
 
-async fn make_customer(app: &App, user: &UserId, lang: Lang) -> Result<String, CheckoutError> {
+async fn make_customer(
+    billing: &Billing,
+    user: &UserId,
+    lang: Lang,
+) -> Result<String, CheckoutError> {
     let id = user.clone();
-    let (person, before) = app
+    let (person, before) = billing
         .db
         .read(move |tx| {
             Ok::<_, DbError>((account::profile(tx, &id)?.0, customers::count_of(tx, &id)?))
@@ -115,9 +117,9 @@ async fn make_customer(app: &App, user: &UserId, lang: Lang) -> Result<String, C
     let details = format!("{:?} {:?} {}", new.email, new.name, new.locale);
     let digest = hex::encode(&Sha256::digest(details.as_bytes())[..8]);
     let key = format!("autocrea:customer:{user}:{before}:{digest}");
-    let customer = app.stripe.create_customer(&new, &key).await?;
+    let customer = billing.stripe.create_customer(&new, &key).await?;
     let (id, name) = (user.clone(), customer.clone());
-    let linked = app.db.write(move |tx| customers::link(tx, &id, &name)).await?;
+    let linked = billing.db.write(move |tx| customers::link(tx, &id, &name)).await?;
     if !linked {
         tracing::error!(customer, "a person's new customer could not be written down");
         return Err(DbError::NoRow.into());
@@ -135,19 +137,19 @@ struct Wanted<'a> {
 
 /// The open checkout for the same thing, or a new one; every other open one is shut, so that
 /// nobody can pay twice.
-async fn open(app: &App, wanted: Wanted<'_>) -> Result<CheckoutResponse, CheckoutError> {
-    let now = app.clock.now().as_secs();
+async fn open(billing: &Billing, wanted: Wanted<'_>) -> Result<CheckoutResponse, CheckoutError> {
+    let now = billing.clock.now().as_secs();
     let mut reusable = None;
-    for session in app.stripe.open_checkouts(wanted.customer).await? {
+    for session in billing.stripe.open_checkouts(wanted.customer).await? {
         let (id, price, locale) =
             (session.id.clone(), wanted.price.to_owned(), wanted.lang.as_str());
-        let same = app.db.read(move |tx| opened_for(tx, &id, &price, locale)).await?;
+        let same = billing.db.read(move |tx| opened_for(tx, &id, &price, locale)).await?;
         let fresh = session.expires_at > now + WORTH_REUSING_SECS;
         match session.url {
             Some(url) if same && fresh && reusable.is_none() => {
                 reusable = Some((session.id, url));
             }
-            _ => app.stripe.expire_checkout(&session.id).await?,
+            _ => billing.stripe.expire_checkout(&session.id).await?,
         }
     }
     if let Some((id, url)) = reusable {
@@ -159,10 +161,10 @@ async fn open(app: &App, wanted: Wanted<'_>) -> Result<CheckoutResponse, Checkou
         plan: wanted.plan.as_str(),
         price: wanted.price,
         spanish: wanted.lang == Lang::Es,
-        public_url: &app.config.public_url,
+        public_url: &billing.config.public_url,
     };
     let key = format!("autocrea:checkout:{}", Uuid::now_v7());
-    let session = app.stripe.open_checkout(&new, &key).await?;
+    let session = billing.stripe.open_checkout(&new, &key).await?;
     let Some(url) = session.url else {
         return Err(StripeFault::Unreadable("checkout").into());
     };
@@ -173,7 +175,8 @@ async fn open(app: &App, wanted: Wanted<'_>) -> Result<CheckoutResponse, Checkou
         wanted.lang.as_str(),
         session.expires_at,
     );
-    app.db
+    billing
+        .db
         .write(move |tx| {
             let now = tx.now();
             tx.execute(
@@ -186,12 +189,7 @@ async fn open(app: &App, wanted: Wanted<'_>) -> Result<CheckoutResponse, Checkou
     Ok(CheckoutResponse { session_id: Some(session.id), url, kind: None })
 }
 
-fn opened_for(
-    tx: &mut Tx<'_>,
-    session: &str,
-    price: &str,
-    locale: &str,
-) -> Result<bool, DbError> {
+fn opened_for(tx: &mut Tx<'_>, session: &str, price: &str, locale: &str) -> Result<bool, DbError> {
     let found = tx.query_opt(
         "SELECT 1 FROM checkouts WHERE session = ?1 AND price = ?2 AND locale = ?3",
         &[&session, &price, &locale],
@@ -204,28 +202,28 @@ fn opened_for(
 ///
 /// # Errors
 /// [`CheckoutError::NoCustomer`] for somebody who never began to buy.
-pub async fn portal(app: &App, user: &UserId, lang: Lang) -> Result<String, CheckoutError> {
+pub async fn portal(billing: &Billing, user: &UserId, lang: Lang) -> Result<String, CheckoutError> {
     let id = user.clone();
-    let customer = app.db.read(move |tx| customers::of_person(tx, &id)).await?;
+    let customer = billing.db.read(move |tx| customers::of_person(tx, &id)).await?;
     let customer = customer.ok_or(CheckoutError::NoCustomer)?;
-    open_portal(app, &customer, None, lang).await
+    open_portal(billing, &customer, None, lang).await
 }
 
 async fn open_portal(
-    app: &App,
+    billing: &Billing,
     customer: &str,
     change: Option<&str>,
     lang: Lang,
 ) -> Result<String, CheckoutError> {
     let spanish = lang == Lang::Es;
-    let base = &app.config.public_url;
+    let base = &billing.config.public_url;
     let key = format!("autocrea:portal:{}", Uuid::now_v7());
-    match app.stripe.open_portal(customer, change, spanish, base, &key).await {
+    match billing.stripe.open_portal(customer, change, spanish, base, &key).await {
         // Stripe does not let every subscription be changed (one that is being cancelled, one that
         // is overdue): then the portal's own front page, where it can be put in order.
         Err(StripeFault::Refused { .. }) if change.is_some() => {
             let key = format!("autocrea:portal:{}", Uuid::now_v7());
-            Ok(app.stripe.open_portal(customer, None, spanish, base, &key).await?)
+            Ok(billing.stripe.open_portal(customer, None, spanish, base, &key).await?)
         }
         opened => Ok(opened?),
     }
@@ -235,15 +233,19 @@ async fn open_portal(
 ///
 /// # Errors
 /// [`CheckoutError::NoSession`] for a session that is not theirs.
-pub async fn sync(app: &App, user: &UserId, session: Option<&str>) -> Result<(), CheckoutError> {
+pub async fn sync(
+    billing: &Billing,
+    user: &UserId,
+    session: Option<&str>,
+) -> Result<(), CheckoutError> {
     let id = user.clone();
-    let mut customer = app.db.read(move |tx| customers::of_person(tx, &id)).await?;
+    let mut customer = billing.db.read(move |tx| customers::of_person(tx, &id)).await?;
     if let Some(session) = session {
-        customer = Some(own_session(app, user, customer.as_deref(), session).await?);
+        customer = Some(own_session(billing, user, customer.as_deref(), session).await?);
     }
     match customer {
         None => Ok(()),
-        Some(customer) => match refresh(app, &customer).await {
+        Some(customer) => match refresh(billing, &customer).await {
             // It is loud in the log, and nothing was changed: so what is here is what there is.
             Err(BillingError::Fold(_)) => Ok(()),
             refreshed => Ok(refreshed?),
@@ -253,7 +255,7 @@ pub async fn sync(app: &App, user: &UserId, session: Option<&str>) -> Result<(),
 
 /// The customer of a session, if both are this person's.
 async fn own_session(
-    app: &App,
+    billing: &Billing,
     user: &UserId,
     customer: Option<&str>,
     session: &str,
@@ -261,7 +263,7 @@ async fn own_session(
     if !is_id(session, "cs_") {
         return Err(CheckoutError::NoSession);
     }
-    let found = match app.stripe.checkout(session).await {
+    let found = match billing.stripe.checkout(session).await {
         Err(StripeFault::NotFound(_)) => return Err(CheckoutError::NoSession),
         found => found?,
     };
@@ -278,7 +280,7 @@ async fn own_session(
 ///
 /// # Errors
 /// If the database refuses.
-pub async fn customer_of(app: &App, user: &UserId) -> Result<Option<String>, DbError> {
+pub async fn customer_of(billing: &Billing, user: &UserId) -> Result<Option<String>, DbError> {
     let id = user.clone();
-    app.db.read(move |tx| customers::of_person(tx, &id)).await
+    billing.db.read(move |tx| customers::of_person(tx, &id)).await
 }

@@ -1,7 +1,6 @@
 //! What an operator can do with billing from the command line.
 
-use super::{BillingError, inbox, reconcile, worker};
-use crate::app::App;
+use super::{Billing, BillingError, inbox, reconcile, worker};
 use crate::db::{Db, DbError};
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -28,7 +27,8 @@ pub async fn list_events(db: &Db, most: u32) -> Result<String, DbError> {
 /// # Errors
 /// If the database refuses.
 pub async fn show_event(db: &Db, id: String) -> Result<Option<String>, DbError> {
-    let Some((event, payload)) = db.read(move |tx| inbox::show(tx, &id)).await? else {
+    let Some(inbox::Shown { event, payload }) = db.read(move |tx| inbox::show(tx, &id)).await?
+    else {
         return Ok(None);
     };
     let mut text = String::new();
@@ -45,24 +45,31 @@ pub async fn show_event(db: &Db, id: String) -> Result<Option<String>, DbError> 
     Ok(Some(text))
 }
 
-/// `events replay <id>`: puts it back and works on it now. False if there is no such event.
+/// `events replay <id>`: puts it back, works on it now and says what became of it, as `list` does.
+/// `None` if there is no such event.
 ///
 /// # Errors
 /// If the database refuses, or the event cannot be worked on.
-pub async fn replay_event(app: &Arc<App>, id: String) -> Result<bool, BillingError> {
-    let found = app.db.write(move |tx| inbox::replay(tx, &id)).await?;
-    if found {
-        worker::pass(app).await?;
+pub async fn replay_event(
+    billing: &Arc<Billing>,
+    id: String,
+) -> Result<Option<String>, BillingError> {
+    let name = id.clone();
+    if !billing.db.write(move |tx| inbox::replay(tx, &name)).await? {
+        return Ok(None);
     }
-    Ok(found)
+    worker::pass(billing).await?;
+    let shown = billing.db.read(move |tx| inbox::show(tx, &id)).await?;
+    Ok(shown
+        .map(|inbox::Shown { event, .. }| format!("{}\t{}\t{}", event.id, event.kind, event.state)))
 }
 
 /// `reconcile`: one whole pass, and the inbox worked empty.
 ///
 /// # Errors
 /// If Stripe does not answer or the database refuses.
-pub async fn reconcile(app: &Arc<App>) -> Result<(), BillingError> {
-    reconcile::pass(app, true).await?;
-    worker::pass(app).await?;
+pub async fn reconcile(billing: &Arc<Billing>) -> Result<(), BillingError> {
+    reconcile::pass(billing, true).await?;
+    worker::pass(billing).await?;
     Ok(())
 }

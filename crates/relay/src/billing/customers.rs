@@ -54,11 +54,9 @@ pub fn link(tx: &mut Tx<'_>, user: &UserId, customer: &str) -> Result<bool, DbEr
 /// # Errors
 /// If the database refuses, or what is there cannot be read.
 pub fn facts_of(tx: &mut Tx<'_>, customer: &str) -> Result<Option<Facts>, DbError> {
-    let text = tx.query_opt(
-        "SELECT facts FROM customers WHERE id = ?1",
-        &[&customer],
-        |row| row.get::<Option<String>>(0),
-    )?;
+    let text = tx.query_opt("SELECT facts FROM customers WHERE id = ?1", &[&customer], |row| {
+        row.get::<Option<String>>(0)
+    })?;
     match text.flatten() {
         None => Ok(None),
         Some(text) => serde_json::from_str(&text)

@@ -39,9 +39,18 @@ pub struct Listed {
     pub error: Option<String>,
 }
 
+/// An event and its raw body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shown {
+    /// The event.
+    pub event: Listed,
+    /// Its body as it came, if that is still kept.
+    pub payload: Option<Vec<u8>>,
+}
+
 /// How long an event is left alone after it was taken for the nth time: seconds at first, never
-/// more than five minutes. Long enough for a fold with every call at its time-out to end first is
-/// not needed: a second fold waits for the customer's lock and then changes nothing.
+/// more than five minutes. It need
+/// not outlast a fold: a second one waits for the customer's lock and then changes nothing.
 fn put_off_millis(attempts: i64) -> i64 {
     let doublings = u32::try_from(attempts.clamp(1, 8)).unwrap_or(8);
     (1000_i64 << doublings).min(300_000)
@@ -112,11 +121,9 @@ pub fn take(tx: &mut Tx<'_>, most: u32) -> Result<Vec<Due>, DbError> {
 /// # Errors
 /// If the database refuses.
 pub fn next_due(tx: &mut Tx<'_>) -> Result<Option<UnixMillis>, DbError> {
-    tx.query_one(
-        "SELECT MIN(due_at) FROM stripe_events WHERE state = 'pending'",
-        &[],
-        |row| row.get(0),
-    )
+    tx.query_one("SELECT MIN(due_at) FROM stripe_events WHERE state = 'pending'", &[], |row| {
+        row.get(0)
+    })
 }
 
 /// Writes down whose an event is, once that has been found out.
@@ -124,10 +131,7 @@ pub fn next_due(tx: &mut Tx<'_>) -> Result<Option<UnixMillis>, DbError> {
 /// # Errors
 /// If the database refuses.
 pub fn set_customer(tx: &mut Tx<'_>, event: &str, customer: &str) -> Result<(), DbError> {
-    tx.execute(
-        "UPDATE stripe_events SET customer = ?2 WHERE id = ?1",
-        &[&event, &customer],
-    )?;
+    tx.execute("UPDATE stripe_events SET customer = ?2 WHERE id = ?1", &[&event, &customer])?;
     Ok(())
 }
 
@@ -168,12 +172,7 @@ pub fn fail(tx: &mut Tx<'_>, events: &[String], why: &str) -> Result<(), DbError
     end(tx, events, "failed", Some(why))
 }
 
-fn end(
-    tx: &mut Tx<'_>,
-    events: &[String],
-    state: &str,
-    why: Option<&str>,
-) -> Result<(), DbError> {
+fn end(tx: &mut Tx<'_>, events: &[String], state: &str, why: Option<&str>) -> Result<(), DbError> {
     let now = tx.now();
     for event in events {
         tx.execute(
@@ -243,15 +242,12 @@ pub fn list(tx: &mut Tx<'_>, most: u32) -> Result<Vec<Listed>, DbError> {
 ///
 /// # Errors
 /// If the database refuses.
-pub fn show(
-    tx: &mut Tx<'_>,
-    event: &str,
-) -> Result<Option<(Listed, Option<Vec<u8>>)>, DbError> {
+pub fn show(tx: &mut Tx<'_>, event: &str) -> Result<Option<Shown>, DbError> {
     tx.query_opt(
         "SELECT id, kind, state, attempts, received_at, error, payload FROM stripe_events
          WHERE id = ?1",
         &[&event],
-        |row| Ok((listed(row)?, row.get(6)?)),
+        |row| Ok(Shown { event: listed(row)?, payload: row.get(6)? }),
     )
 }
 

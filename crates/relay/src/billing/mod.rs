@@ -28,41 +28,88 @@ pub mod worker;
 #[cfg(test)]
 mod fold_tests;
 
+use crate::changes::Changes;
+use crate::clock::Clock;
 use crate::config::Config;
-use crate::db::DbError;
-use crate::stripe::StripeFault;
+use crate::db::{Db, DbError};
+use crate::prices::Prices;
+use crate::stripe::{Stripe, StripeFault};
 use autocrea_protocol::account::Interval;
 use locks::Locks;
 use pricebook::PriceBook;
 use std::sync::Arc;
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
-/// What billing keeps in memory.
-#[derive(Debug)]
+/// Billing, with all that it needs.
 pub struct Billing {
+    /// The configuration.
+    pub config: Arc<Config>,
+    /// The database.
+    pub db: Db,
+    /// The time.
+    pub clock: Clock,
+    /// Stripe.
+    pub stripe: Stripe,
+    /// What the plans cost, as Stripe last said.
+    pub prices: Prices,
     /// Price → plan.
     pub book: Arc<PriceBook>,
     /// One fold at a time a customer, one checkout at a time a person.
     pub locks: Locks,
     /// Wakes the worker: something is in the inbox.
     pub wake: Notify,
+    /// Cancelled when the relay begins to stop.
+    pub stopping: CancellationToken,
 }
 
 impl Billing {
-    /// From the configuration.
-    #[must_use]
-    pub fn new(config: &Config) -> Self {
-        let grace = i64::try_from(config.stripe.grace.as_millis()).unwrap_or(i64::MAX);
-        let mut book = PriceBook::new(grace);
-        for plan in config.plans.iter() {
-            let prices: Vec<(Interval, &str)> = [Interval::Month, Interval::Year]
-                .into_iter()
-                .filter_map(|interval| plan.price_id(interval).map(|price| (interval, price)))
-                .collect();
-            book = book.with(&plan.id, plan.tokens, &prices);
-        }
-        Self { book: Arc::new(book), locks: Locks::default(), wake: Notify::new() }
+    /// On a database that is open.
+    ///
+    /// # Errors
+    /// When Stripe's client cannot be made.
+    pub fn new(
+        config: Arc<Config>,
+        db: Db,
+        clock: Clock,
+        stopping: CancellationToken,
+    ) -> Result<Arc<Self>, StripeFault> {
+        let stripe = Stripe::new(&config.stripe.secret_key, Some(&config.stripe.api_base))?;
+        let book = Arc::new(book(&config));
+        Ok(Arc::new(Self {
+            config,
+            db,
+            clock,
+            stripe,
+            prices: Prices::default(),
+            book,
+            locks: Locks::default(),
+            wake: Notify::new(),
+            stopping,
+        }))
     }
+
+    /// On a database of its own, for a command that runs while the relay itself may be running:
+    /// it touches nothing but what is billing's.
+    ///
+    /// # Errors
+    /// When the database or Stripe's client cannot be opened.
+    pub fn open(config: Config) -> Result<Arc<Self>, BillingError> {
+        let clock = Clock::system();
+        let db = Db::open(&config.database, clock.clone(), Changes::default())?;
+        Ok(Self::new(Arc::new(config), db, clock, CancellationToken::new())?)
+    }
+}
+
+fn book(config: &Config) -> PriceBook {
+    let grace = i64::try_from(config.stripe.grace.as_millis()).unwrap_or(i64::MAX);
+    config.plans.iter().fold(PriceBook::new(grace), |book, plan| {
+        let prices: Vec<(Interval, &str)> = [Interval::Month, Interval::Year]
+            .into_iter()
+            .filter_map(|interval| plan.price_id(interval).map(|price| (interval, price)))
+            .collect();
+        book.with(&plan.id, plan.tokens, &prices)
+    })
 }
 
 /// What can go wrong on the way from Stripe to the database.

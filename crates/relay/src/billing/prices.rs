@@ -3,7 +3,7 @@
 //! A price that cannot be read keeps what was known of it; one that Stripe does not know is loud,
 //! because then nobody can buy that plan.
 
-use crate::app::App;
+use super::Billing;
 use crate::stripe::StripeFault;
 use autocrea_protocol::PlanId;
 use autocrea_protocol::config::Price;
@@ -13,10 +13,10 @@ use std::collections::HashMap;
 ///
 /// # Errors
 /// When Stripe does not answer; what was known stays.
-pub async fn refresh(app: &App) -> Result<(), StripeFault> {
+pub async fn refresh(billing: &Billing) -> Result<(), StripeFault> {
     let mut read: HashMap<PlanId, Vec<Price>> = HashMap::new();
-    for (id, plan, interval) in app.billing.book.prices() {
-        match app.stripe.price(id).await {
+    for (id, plan, interval) in billing.book.prices() {
+        match billing.stripe.price(id).await {
             Ok(Some(amount)) => read.entry(plan.clone()).or_default().push(Price {
                 interval,
                 amount: amount.amount,
@@ -29,6 +29,6 @@ pub async fn refresh(app: &App) -> Result<(), StripeFault> {
             Err(fault) => return Err(fault),
         }
     }
-    app.prices.set(read);
+    billing.prices.set(read);
     Ok(())
 }

@@ -5,8 +5,7 @@
 //! customer is brought up to date besides, so that even an event that Stripe no longer keeps is
 //! made good.
 
-use super::{BillingError, apply, inbox, prices, refresh};
-use crate::app::App;
+use super::{Billing, BillingError, apply, inbox, prices, refresh};
 use crate::db::DbError;
 use crate::stripe::envelope::Envelope;
 use crate::stripe::events::Which;
@@ -21,11 +20,16 @@ const OVERLAP_SECS: i64 = 120;
 const AGAIN_AFTER: Duration = Duration::from_secs(10);
 
 /// Runs until the relay stops.
-pub async fn run(app: Arc<App>) {
+pub async fn run(billing: Arc<Billing>) {
     let mut whole = true;
     loop {
-        let every = app.config.stripe.reconcile;
-        let next = match pass(&app, whole).await {
+        let every = billing.config.stripe.reconcile;
+        // What is left undone when the relay stops is found again by the next one's first pass.
+        let passed = tokio::select! {
+            () = billing.stopping.cancelled() => return,
+            passed = pass(&billing, whole) => passed,
+        };
+        let next = match passed {
             Ok(()) => {
                 whole = false;
                 every
@@ -36,7 +40,7 @@ pub async fn run(app: Arc<App>) {
             }
         };
         tokio::select! {
-            () = app.stopping.cancelled() => return,
+            () = billing.stopping.cancelled() => return,
             () = tokio::time::sleep(next) => {}
         }
     }
@@ -46,16 +50,16 @@ pub async fn run(app: Arc<App>) {
 ///
 /// # Errors
 /// [`BillingError`]; what was found before it is kept.
-pub async fn pass(app: &Arc<App>, whole: bool) -> Result<(), BillingError> {
-    prices::refresh(app).await?;
-    let began = app.clock.now();
-    let last = app.db.read(last_pass).await?;
-    let mut events = app.stripe.events(Which::Undelivered).await?;
+pub async fn pass(billing: &Arc<Billing>, whole: bool) -> Result<(), BillingError> {
+    prices::refresh(billing).await?;
+    let began = billing.clock.now();
+    let last = billing.db.read(last_pass).await?;
+    let mut events = billing.stripe.events(Which::Undelivered).await?;
     if let Some(last) = last {
         let since = last.as_secs().saturating_sub(OVERLAP_SECS);
-        events.extend(app.stripe.events(Which::Since(since)).await?);
+        events.extend(billing.stripe.events(Which::Since(since)).await?);
     }
-    let found = app.db.write(move |tx| {
+    let found = billing.db.write(move |tx| {
         let mut found = 0;
         for raw in &events {
             // One that is not readable, or changes nothing here, was never worth a delivery.
@@ -71,16 +75,17 @@ pub async fn pass(app: &Arc<App>, whole: bool) -> Result<(), BillingError> {
     let found = found.await?;
     if found > 0 {
         tracing::warn!(found, "events of Stripe had not come by the webhook");
-        app.billing.wake.notify_one();
+        billing.wake.notify_one();
     }
     if whole {
-        every_customer(app).await?;
+        every_customer(billing).await?;
     }
-    for customer in app.db.read(|tx| apply::customers_with_duplicates(tx)).await? {
-        refresh::refresh(app, &customer).await?;
+    for customer in billing.db.read(apply::customers_with_duplicates).await? {
+        refresh::refresh(billing, &customer).await?;
     }
-    let before = began.plus_millis(-millis(app.config.retention));
-    app.db
+    let before = began.plus_millis(-millis(billing.config.retention));
+    billing
+        .db
         .write(move |tx| {
             inbox::forget_payloads(tx, before)?;
             set_last_pass(tx, began)
@@ -90,14 +95,14 @@ pub async fn pass(app: &Arc<App>, whole: bool) -> Result<(), BillingError> {
 }
 
 /// Brings the customer of every live subscription up to date.
-async fn every_customer(app: &Arc<App>) -> Result<(), BillingError> {
-    for customer in app.stripe.customers_with_live_subscriptions().await? {
-        match refresh::refresh(app, &customer).await {
+async fn every_customer(billing: &Arc<Billing>) -> Result<(), BillingError> {
+    for customer in billing.stripe.customers_with_live_subscriptions().await? {
+        match refresh::refresh(billing, &customer).await {
             // Told by itself, and no reason to leave the others.
             Ok(()) | Err(BillingError::Fold(_)) => {}
             Err(error) => return Err(error),
         }
-        if app.stopping.is_cancelled() {
+        if billing.stopping.is_cancelled() {
             break;
         }
     }

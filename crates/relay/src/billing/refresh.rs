@@ -1,10 +1,10 @@
 //! One customer, made to stand as Stripe says: the single way from Stripe's state to ours.
 
-use super::BillingError;
 use super::apply::{self, ApplyError};
 use super::facts::{Facts, Status};
+use super::{Billing, BillingError};
 use super::{customers, inbox};
-use crate::app::App;
+use crate::db::DbError;
 use crate::stripe::StripeFault;
 use crate::stripe::customers::Found;
 use autocrea_protocol::UserId;
@@ -16,43 +16,40 @@ use std::sync::Arc;
 /// # Errors
 /// [`BillingError`]. When the rules refuse, the events are given up until they are replayed; when
 /// Stripe does not answer, they come again.
-pub async fn refresh(app: &App, customer: &str) -> Result<(), BillingError> {
-    let _alone = app.billing.locks.hold(&format!("customer:{customer}")).await;
+pub async fn refresh(billing: &Billing, customer: &str) -> Result<(), BillingError> {
+    let _alone = billing.locks.hold(&format!("customer:{customer}")).await;
     let name = customer.to_owned();
     // Only what was there before Stripe is asked is answered by what it says.
-    let (user, pending) = app
+    let (user, pending) = billing
         .db
         .read(move |tx| {
-            Ok::<_, BillingError>((
-                customers::person_of(tx, &name)?,
-                inbox::pending_of(tx, &name)?,
-            ))
+            Ok::<_, BillingError>((customers::person_of(tx, &name)?, inbox::pending_of(tx, &name)?))
         })
         .await?;
     let deletion = pending.iter().any(|(_, deleted)| *deleted);
     let events: Vec<String> = pending.into_iter().map(|(id, _)| id).collect();
     let user = match user {
         Some(user) => user,
-        None => match adopt(app, customer).await? {
+        None => match adopt(billing, customer).await? {
             Some(user) => user,
-            None => return ignore(app, events, "the customer is nobody's here").await,
+            None => return ignore(billing, events, "the customer is nobody's here").await,
         },
     };
-    let facts = read(app, customer, deletion).await?;
-    write(app, user, customer, facts, events).await?;
-    undo_duplicates(app, customer).await
+    let facts = read(billing, customer, deletion).await?;
+    write(billing, user, customer, facts, events).await?;
+    undo_duplicates(billing, customer).await
 }
 
 async fn write(
-    app: &App,
+    billing: &Billing,
     user: UserId,
     customer: &str,
     facts: Facts,
     events: Vec<String>,
 ) -> Result<(), BillingError> {
-    let (name, book) = (customer.to_owned(), Arc::clone(&app.billing.book));
+    let (name, book) = (customer.to_owned(), Arc::clone(&billing.book));
     let marked = events.clone();
-    let written = app
+    let written = billing
         .db
         .write(move |tx| {
             apply::apply(tx, &user, &name, &facts, &book)?;
@@ -63,31 +60,37 @@ async fn write(
     if let Err(ApplyError::Fold(refusal)) = &written {
         tracing::error!(customer, %refusal, "billing changed nothing; mend the catalogue and replay the events");
         let why = refusal.to_string();
-        app.db.write(move |tx| inbox::fail(tx, &events, &why)).await?;
+        billing.db.write(move |tx| inbox::fail(tx, &events, &why)).await?;
     }
     Ok(written?)
 }
 
-async fn ignore(app: &App, events: Vec<String>, why: &'static str) -> Result<(), BillingError> {
+async fn ignore(
+    billing: &Billing,
+    events: Vec<String>,
+    why: &'static str,
+) -> Result<(), BillingError> {
     if !events.is_empty() {
         tracing::warn!(count = events.len(), why, "events of Stripe were ignored");
-        app.db.write(move |tx| inbox::ignore(tx, &events, why)).await?;
+        billing.db.write(move |tx| inbox::ignore(tx, &events, why)).await?;
     }
     Ok(())
 }
 
 /// Finds the person of a customer that is not written down here (the database is younger than the
 /// customer): by the metadata that only this relay writes.
-async fn adopt(app: &App, customer: &str) -> Result<Option<UserId>, BillingError> {
-    let found = match app.stripe.customer(customer).await {
+async fn adopt(billing: &Billing, customer: &str) -> Result<Option<UserId>, BillingError> {
+    let found = match billing.stripe.customer(customer).await {
         Ok(Found::Present { user: Some(user) }) => UserId(user),
         Ok(_) | Err(StripeFault::NotFound(_)) => return Ok(None),
         Err(fault) => return Err(fault.into()),
     };
     let customer = customer.to_owned();
-    app.db
+    billing
+        .db
         .write(move |tx| {
-            let person = tx.query_opt("SELECT 1 FROM people WHERE id = ?1", &[&found], |_| Ok(()))?;
+            let person =
+                tx.query_opt("SELECT 1 FROM people WHERE id = ?1", &[&found], |_| Ok(()))?;
             if person.is_none() || !customers::link(tx, &found, &customer)? {
                 return Ok(None);
             }
@@ -97,20 +100,20 @@ async fn adopt(app: &App, customer: &str) -> Result<Option<UserId>, BillingError
 }
 
 /// What Stripe says of the customer; of a deleted one, what it said last, with everything ended.
-async fn read(app: &App, customer: &str, deletion: bool) -> Result<Facts, BillingError> {
-    if deletion && app.stripe.customer(customer).await? == Found::Deleted {
-        return last_words(app, customer).await;
+async fn read(billing: &Billing, customer: &str, deletion: bool) -> Result<Facts, BillingError> {
+    if deletion && billing.stripe.customer(customer).await? == Found::Deleted {
+        return last_words(billing, customer).await;
     }
-    match app.stripe.facts(customer).await {
-        Err(StripeFault::NotFound(_)) => last_words(app, customer).await,
+    match billing.stripe.facts(customer).await {
+        Err(StripeFault::NotFound(_)) => last_words(billing, customer).await,
         facts => Ok(facts?),
     }
 }
 
-async fn last_words(app: &App, customer: &str) -> Result<Facts, BillingError> {
+async fn last_words(billing: &Billing, customer: &str) -> Result<Facts, BillingError> {
     let name = customer.to_owned();
-    let kept = app.db.read(move |tx| customers::facts_of(tx, &name)).await?;
-    let now = app.clock.now().as_secs();
+    let kept = billing.db.read(move |tx| customers::facts_of(tx, &name)).await?;
+    let now = billing.clock.now().as_secs();
     let mut facts = kept.unwrap_or_default();
     let at = *facts.deleted_at.get_or_insert(now);
     for subscription in &mut facts.subscriptions {
@@ -124,50 +127,56 @@ async fn last_words(app: &App, customer: &str) -> Result<Facts, BillingError> {
 
 /// Cancels and refunds what should never have been. Remembered durably before, so that a crash
 /// between the two does not keep anybody's money.
-async fn undo_duplicates(app: &App, customer: &str) -> Result<(), BillingError> {
+async fn undo_duplicates(billing: &Billing, customer: &str) -> Result<(), BillingError> {
     let name = customer.to_owned();
-    let duplicates = app.db.read(move |tx| apply::duplicates_to_undo(tx, &name)).await?;
+    let duplicates = billing.db.read(move |tx| apply::duplicates_to_undo(tx, &name)).await?;
     if duplicates.is_empty() {
         return Ok(());
     }
     let name = customer.to_owned();
-    let facts = app.db.read(move |tx| customers::facts_of(tx, &name)).await?.unwrap_or_default();
+    let facts =
+        billing.db.read(move |tx| customers::facts_of(tx, &name)).await?.unwrap_or_default();
     for subscription in duplicates {
-        tracing::error!(customer, subscription, "a second live subscription is cancelled and refunded");
+        tracing::error!(
+            customer,
+            subscription,
+            "a second live subscription is cancelled and refunded"
+        );
         let key = format!("autocrea:cancel:{subscription}");
-        app.stripe.cancel_now(&subscription, &key).await?;
+        billing.stripe.cancel_now(&subscription, &key).await?;
         for invoice in &facts.invoices {
             if invoice.subscription == subscription && invoice.paid {
-                app.stripe.refund_invoice(&invoice.id).await?;
+                billing.stripe.refund_invoice(&invoice.id).await?;
             }
         }
-        app.db.write(move |tx| apply::undone(tx, &subscription)).await?;
+        billing.db.write(move |tx| apply::undone(tx, &subscription)).await?;
     }
     Ok(())
 }
+
+/// How long a customer is left alone whom time could not change.
+const TROUBLED_MILLIS: i64 = 3_600_000;
 
 /// Folds again, from what is kept, for everybody whose time has come; answers how many.
 ///
 /// # Errors
 /// If the database refuses.
-pub async fn sweep(app: &App) -> Result<usize, BillingError> {
-    let due = app.db.read(|tx| customers::changing(tx, 200)).await?;
+pub async fn sweep(billing: &Billing) -> Result<usize, DbError> {
+    let due = billing.db.read(|tx| customers::changing(tx, 200)).await?;
     let count = due.len();
     for (customer, user) in due {
-        let book = Arc::clone(&app.billing.book);
-        let swept = app
-            .db
-            .write(move |tx| {
-                let done = apply::apply_again(tx, &user, &customer, &book);
-                if let Err(ApplyError::Fold(refusal)) = &done {
-                    tracing::error!(customer, %refusal, "time could change nothing; mend the catalogue");
-                    customers::set_next_change(tx, &customer, None)?;
-                    return Ok(());
-                }
-                done
-            })
-            .await;
-        swept?;
+        let (name, book) = (customer.clone(), Arc::clone(&billing.book));
+        let swept = billing.db.write(move |tx| apply::apply_again(tx, &user, &name, &book)).await;
+        if let Err(error) = swept {
+            tracing::error!(customer, %error, "time could change nothing for a customer");
+            billing
+                .db
+                .write(move |tx| {
+                    let later = tx.now().plus_millis(TROUBLED_MILLIS);
+                    customers::set_next_change(tx, &customer, Some(later))
+                })
+                .await?;
+        }
     }
     Ok(count)
 }

@@ -3,10 +3,9 @@
 //! Several customers at once, one at a time each. Events of one customer are answered together by
 //! one look at Stripe. Nothing here ever waits for the webhook, nor the webhook for it.
 
-use super::BillingError;
 use super::inbox::{self, Due};
 use super::refresh::refresh;
-use crate::app::App;
+use super::{Billing, BillingError};
 use crate::stripe::StripeFault;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,12 +22,17 @@ const AT_LEAST_EVERY: Duration = Duration::from_secs(5);
 const ATTEMPTS: i64 = 6;
 
 /// Runs until the relay stops.
-pub async fn run(app: Arc<App>) {
-    if let Err(error) = app.db.write(|tx| inbox::take_back_all(tx)).await {
+pub async fn run(billing: Arc<Billing>) {
+    if let Err(error) = billing.db.write(inbox::take_back_all).await {
         tracing::error!(%error, "the inbox could not be taken over");
     }
     loop {
-        let next = match pass(&app).await {
+        // An event whose work is cut short by a stop is still pending and comes again.
+        let passed = tokio::select! {
+            () = billing.stopping.cancelled() => return,
+            passed = pass(&billing) => passed,
+        };
+        let next = match passed {
             Ok(next) => next,
             Err(error) => {
                 tracing::error!(%error, "the inbox could not be worked on; it will be tried again");
@@ -36,8 +40,8 @@ pub async fn run(app: Arc<App>) {
             }
         };
         tokio::select! {
-            () = app.stopping.cancelled() => return,
-            () = app.billing.wake.notified() => {}
+            () = billing.stopping.cancelled() => return,
+            () = billing.wake.notified() => {}
             () = tokio::time::sleep(next) => {}
         }
     }
@@ -47,9 +51,9 @@ pub async fn run(app: Arc<App>) {
 ///
 /// # Errors
 /// If the database refuses.
-pub async fn pass(app: &Arc<App>) -> Result<Duration, BillingError> {
+pub async fn pass(billing: &Arc<Billing>) -> Result<Duration, BillingError> {
     loop {
-        let due = app.db.write(|tx| inbox::take(tx, AT_ONCE)).await?;
+        let due = billing.db.write(|tx| inbox::take(tx, AT_ONCE)).await?;
         if due.is_empty() {
             break;
         }
@@ -58,13 +62,13 @@ pub async fn pass(app: &Arc<App>) -> Result<Duration, BillingError> {
             if running.len() >= SIDE_BY_SIDE {
                 running.join_next().await;
             }
-            let app = Arc::clone(app);
-            running.spawn(async move { work(&app, subject, events).await });
+            let billing = Arc::clone(billing);
+            running.spawn(async move { work(&billing, subject, events).await });
         }
         while running.join_next().await.is_some() {}
     }
-    let next = app.db.read(|tx| inbox::next_due(tx)).await?;
-    let millis = next.map_or(i64::MAX, |at| at.millis_since(app.clock.now()).max(50));
+    let next = billing.db.read(inbox::next_due).await?;
+    let millis = next.map_or(i64::MAX, |at| at.millis_since(billing.clock.now()).max(50));
     Ok(Duration::from_millis(u64::try_from(millis).unwrap_or(0)).min(AT_LEAST_EVERY))
 }
 
@@ -92,16 +96,16 @@ fn by_subject(due: Vec<Due>) -> BTreeMap<Subject, Vec<Due>> {
     subjects
 }
 
-async fn work(app: &App, subject: Subject, events: Vec<Due>) {
+async fn work(billing: &Billing, subject: Subject, events: Vec<Due>) {
     let attempts = events.iter().map(|event| event.attempts).max().unwrap_or(0);
     let ids: Vec<String> = events.into_iter().map(|event| event.id).collect();
-    let Err(error) = bring_up(app, &subject, ids.clone()).await else {
+    let Err(error) = bring_up(billing, &subject, ids.clone()).await else {
         return;
     };
     tracing::warn!(?subject, attempts, %error, "a customer could not be brought up to date");
     let hopeless = matches!(&error, BillingError::Stripe(fault) if !fault.is_passing());
     let why = error.to_string();
-    let noted = app
+    let noted = billing
         .db
         .write(move |tx| {
             if hopeless && attempts >= ATTEMPTS {
@@ -119,26 +123,29 @@ async fn work(app: &App, subject: Subject, events: Vec<Due>) {
     }
 }
 
-async fn bring_up(app: &App, subject: &Subject, ids: Vec<String>) -> Result<(), BillingError> {
+async fn bring_up(
+    billing: &Billing,
+    subject: &Subject,
+    ids: Vec<String>,
+) -> Result<(), BillingError> {
     let customer = match subject {
         Subject::Customer(customer) => Some(customer.clone()),
-        Subject::Charge(charge) => match app.stripe.customer_of_charge(charge).await {
+        Subject::Charge(charge) => match billing.stripe.customer_of_charge(charge).await {
             Err(StripeFault::NotFound(_)) => None,
             found => found?,
         },
         Subject::Nobody => None,
     };
     let Some(customer) = customer else {
-        app.db.write(move |tx| inbox::ignore(tx, &ids, "it is about no customer")).await?;
+        billing.db.write(move |tx| inbox::ignore(tx, &ids, "it is about no customer")).await?;
         return Ok(());
     };
     if matches!(subject, Subject::Charge(_)) {
         let name = customer.clone();
-        app.db
-            .write(move |tx| {
-                ids.iter().try_for_each(|event| inbox::set_customer(tx, event, &name))
-            })
+        billing
+            .db
+            .write(move |tx| ids.iter().try_for_each(|event| inbox::set_customer(tx, event, &name)))
             .await?;
     }
-    refresh(app, &customer).await
+    refresh(billing, &customer).await
 }

@@ -139,6 +139,38 @@ fn by_source(tx: &mut Tx<'_>, source: &str) -> Result<Option<Lot>, DbError> {
     )
 }
 
+/// What has become of a lot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LotState {
+    /// Given in all.
+    pub granted: Tokens,
+    /// Taken back.
+    pub revoked: Tokens,
+    /// To be taken back as soon as running generations give it back.
+    pub owed: Tokens,
+    /// Whether it has not ended.
+    pub live: bool,
+}
+
+/// The lot of a source, if there is one.
+///
+/// # Errors
+/// If the database refuses.
+pub fn lot(tx: &mut Tx<'_>, source: &str) -> Result<Option<LotState>, DbError> {
+    tx.query_opt(
+        "SELECT granted, revoked, owed, ended_at IS NULL FROM lots WHERE source = ?1",
+        &[&source],
+        |row| {
+            Ok(LotState {
+                granted: row.get(0)?,
+                revoked: row.get(1)?,
+                owed: row.get(2)?,
+                live: row.get(3)?,
+            })
+        },
+    )
+}
+
 /// Adds to a live lot. False if there is no such lot, or it has ended.
 ///
 /// # Errors

@@ -18,8 +18,8 @@ mod verify;
 
 pub use figures::figures;
 pub use lots::{
-    Grant, GrantOutcome, RevokeReason, Revoked, end_lot, ensure_free_lot, expire_due,
-    expire_due_of_all, free_source, grant, grant_to_known, revoke, top_up,
+    Grant, GrantOutcome, LotState, RevokeReason, Revoked, end_lot, ensure_free_lot, expire_due,
+    expire_due_of_all, free_source, grant, grant_to_known, lot, revoke, top_up,
 };
 pub use page::{Cursor, page};
 pub use reservations::{

@@ -49,7 +49,7 @@ fn all_plans(app: &App, lang: Lang) -> Vec<Plan> {
         concurrency: terms.concurrency,
         generations_per_hour: terms.generations_per_hour,
         max_output_tokens: terms.max_output_tokens,
-        prices: app.prices.of(&terms.id),
+        prices: app.billing.prices.of(&terms.id),
         features: terms.features(lang).to_vec(),
     };
     app.config.plans.iter().map(plan).collect()

@@ -7,6 +7,7 @@ mod generate;
 mod health;
 mod json;
 mod return_pages;
+mod stripe;
 mod tokens;
 mod user;
 
@@ -20,7 +21,7 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use http::header;
 use std::sync::Arc;
 
@@ -34,15 +35,20 @@ pub fn router(app: &Arc<App>) -> Router {
         .route("/api/user/profile", get(user::profile).patch(user::edit_profile))
         .route("/api/user/subscription", get(user::subscription))
         .route("/api/tokens/usage", get(tokens::usage))
-        .route("/api/tokens/validate", axum::routing::post(tokens::validate))
+        .route("/api/tokens/validate", post(tokens::validate))
         .route("/api/tokens/ledger", get(tokens::ledger))
+        .route("/api/user/invoices", get(stripe::invoices))
+        .route("/api/stripe/create-checkout", post(stripe::create_checkout))
+        .route("/api/stripe/create-portal", post(stripe::create_portal))
+        .route("/api/stripe/sync", post(stripe::sync))
         .merge(generate::routes())
         .merge(return_pages::routes())
-        // Billing (.merge(crate::billing::routes())) merges its own here.
         .layer(middleware::from_fn_with_state(Arc::clone(app), limit_addresses));
-    let exempt =
-        Router::new().route("/healthz", get(health::alive)).route("/readyz", get(health::ready));
-    // Webhooks and one-click unsubscribe, which no limit touches, merge into `exempt`.
+    // What no limit touches; one-click unsubscribe merges here too.
+    let exempt = Router::new()
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .route("/api/stripe/webhooks", post(stripe::webhooks));
     let most = usize::try_from(app.config.generation.max_body_bytes).unwrap_or(usize::MAX);
     limited
         .merge(exempt)
