@@ -131,3 +131,6 @@ impl Studio {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

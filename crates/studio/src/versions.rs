@@ -96,7 +96,7 @@ fn append(
         created_at: now,
     };
     store::versions::insert(db, project, &version, &files)?;
-    store::projects::touch(db, project, now)?;
+    store::projects::version_made(db, project, now)?;
     Ok(version)
 }
 
@@ -180,3 +180,6 @@ impl Studio {
         Ok(version)
     }
 }
+
+#[cfg(test)]
+mod tests;

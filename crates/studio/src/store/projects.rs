@@ -133,9 +133,13 @@ pub fn add_tokens(db: &Connection, id: Uuid, charged: Tokens) -> Result<(), Stor
     Ok(())
 }
 
-/// That a project changed now.
-pub fn touch(db: &Connection, id: Uuid, now: UnixMillis) -> Result<(), StoreError> {
-    db.prepare_cached("UPDATE projects SET updated_at = max(updated_at, ?2) WHERE id = ?1")?
-        .execute(params![id.to_string(), now.0])?;
+/// That a project has a new version: it is completed, unless a generation is running in it.
+pub fn version_made(db: &Connection, id: Uuid, now: UnixMillis) -> Result<(), StoreError> {
+    db.prepare_cached(
+        "UPDATE projects SET updated_at = max(updated_at, ?2),
+             status = CASE status WHEN 'generating' THEN status ELSE 'completed' END
+         WHERE id = ?1",
+    )?
+    .execute(params![id.to_string(), now.0])?;
     Ok(())
 }
