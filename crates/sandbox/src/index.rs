@@ -127,7 +127,7 @@ fn people(clerk: &Clerk) -> String {
     for person in clerk.people() {
         let _ = write!(
             rows,
-            "<tr><td><div class=\"row\"><img class=\"avatar\" src=\"{}/avatar/{}\" alt=\"\"><span>{}<br><small>{}</small></span></div></td>\
+            "<tr><td><div class=\"row tight\"><img class=\"avatar\" src=\"{}/avatar/{}\" alt=\"\"><span>{}<br><small>{}</small></span></div></td>\
              <td><code>{}</code></td></tr>",
             clerk.url(),
             escape(&person.id),

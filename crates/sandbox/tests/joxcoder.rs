@@ -217,3 +217,120 @@ async fn dropping_the_model_cuts_what_it_was_saying() {
     drop(joxcoder);
     assert!(hear(held).await.broken);
 }
+
+fn files(text: &str) -> Vec<(String, String)> {
+    let frames = text.split("<<<FILE n0nce ").skip(1);
+    frames
+        .map(|frame| {
+            let (path, rest) = frame.split_once(">>>\n").unwrap();
+            let (content, _) = rest.split_once("\n<<<END n0nce>>>").unwrap();
+            (path.to_owned(), content.to_owned())
+        })
+        .collect()
+}
+
+fn framed(files: &[(String, String)], request: &str) -> String {
+    let frames = files
+        .iter()
+        .map(|(path, text)| format!("<<<FILE n0nce {path}>>>\n{text}\n<<<END n0nce>>>\n"));
+    frames.collect::<String>() + "\n" + request
+}
+
+fn file<'a>(files: &'a [(String, String)], path: &str) -> &'a str {
+    &files.iter().find(|(known, _)| known == path).unwrap().1
+}
+
+#[tokio::test]
+async fn changes_touch_what_was_asked_and_nothing_else() {
+    let (joxcoder, client) = start().await;
+    let say = async |prompt: &str| hear(ask(&joxcoder, &client, prompt).await).await.text;
+    let first = files(&say("Haz una lista de tareas").await);
+    let green = say(&framed(&first, "Cambia el color a verde")).await;
+    let green = files(&green);
+    assert_eq!(green.len(), 1);
+    assert!(file(&green, "styles.css").contains("--accent: #16a34a;"));
+    let dark = files(&say(&framed(&first, "use a dark theme, please")).await);
+    assert!(file(&dark, "styles.css").contains("--bg: #0b1120;"));
+    let titled = files(&say(&framed(&first, "Cambia el título a \"Casa <3\"")).await);
+    assert!(file(&titled, "index.html").contains("<h1>Casa &lt;3</h1>"));
+    assert!(file(&titled, "index.html").contains("<title>Casa &lt;3</title>"));
+    let footer = files(&say(&framed(&first, "Add a footer “Bye”")).await);
+    assert!(file(&footer, "index.html").contains("<footer class=\"page-foot\">Bye</footer>"));
+    let section = files(&say(&framed(&first, "Añade preguntas frecuentes")).await);
+    assert!(file(&section, "index.html").contains("<h2>Preguntas frecuentes</h2>"));
+    let gone = say(&framed(&first, "Borra app.js")).await;
+    assert!(gone.contains("\n<<<DELETE n0nce app.js>>>\n"));
+    let moved = say(&framed(&first, "rename app.js to main.js")).await;
+    assert!(moved.contains("\n<<<RENAME n0nce app.js -> main.js>>>\n"));
+}
+
+#[tokio::test]
+async fn the_same_request_twice_still_makes_another_version() {
+    let (joxcoder, client) = start().await;
+    let say = async |prompt: &str| hear(ask(&joxcoder, &client, prompt).await).await.text;
+    let mut project = files(&say("Una calculadora").await);
+    for _ in 0..3 {
+        let changed = files(&say(&framed(&project, "Cambia el color a rojo")).await);
+        assert!(!changed.is_empty());
+        assert!(changed.iter().all(|change| !project.contains(change)));
+        for (path, text) in changed {
+            project.retain(|(known, _)| *known != path);
+            project.push((path, text));
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_broke_off_goes_on_where_it_stopped() {
+    let (joxcoder, client) = start().await;
+    let url = format!("{}/chat/completions", joxcoder.url());
+    let ask = async |messages: &Value, max_tokens: usize| {
+        let body = json!({ "stream": true, "max_tokens": max_tokens, "messages": messages });
+        hear(client.post(&url).json(&body).send().await.unwrap()).await
+    };
+    let mut messages = json!([
+        { "role": "system", "content": "AUTOCREA-FILES n0nce\n\nProyecto: Mi huerto\n" },
+        { "role": "user", "content": "Haz una tienda" },
+    ]);
+    let whole = ask(&messages, 100_000).await.text;
+    assert!(whole.contains("Mi huerto"));
+    let mut said = String::new();
+    for _ in 0..100 {
+        let heard = ask(&messages, 700).await;
+        said.push_str(&heard.text);
+        if heard.finish_reason.as_deref() == Some("stop") {
+            break;
+        }
+        let list = messages.as_array_mut().unwrap();
+        list.push(json!({ "role": "assistant", "content": heard.text }));
+        list.push(json!({ "role": "user", "content": "Sigue donde se quedó." }));
+    }
+    assert_eq!(said, whole);
+}
+
+#[tokio::test]
+async fn every_page_is_whole_in_both_languages() {
+    let (joxcoder, client) = start().await;
+    let kinds = [
+        ("Lista de tareas", "A to-do list"),
+        ("Landing page", "A landing page for my band"),
+        ("Una calculadora", "A calculator"),
+        ("Panel de ventas", "An admin dashboard"),
+        ("Tienda online", "An online shop"),
+        ("Bloc de notas", "A notes app"),
+        ("Algo sobre volcanes", "Something about the sea"),
+    ];
+    for prompt in kinds.iter().flat_map(|(es, en)| [es, en]) {
+        let heard = hear(ask(&joxcoder, &client, prompt).await).await;
+        let made = files(&heard.text);
+        assert_eq!(made.len(), 3, "{prompt}");
+        for (path, text) in &made {
+            assert!(!text.contains("{{") && !text.contains("||]]"), "{prompt} {path}");
+            assert!(!text.contains("https://") && !text.contains("/*base*/"), "{prompt} {path}");
+        }
+        // Within what the free plan lets a generation write, by the relay's own estimate.
+        assert!(heard.text.len().div_ceil(3) < 4_096, "{prompt}: {}", heard.text.len());
+        let html = file(&made, "index.html");
+        assert!(html.contains("href=\"styles.css\"") && html.contains("src=\"app.js\""));
+    }
+}

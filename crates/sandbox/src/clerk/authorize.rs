@@ -8,9 +8,10 @@
 use super::codes::{self, Code, Grant};
 use super::state::State as Clerk;
 use super::{page, people};
+use crate::page::Language;
 use axum::extract::{Form, Query, State};
 use axum::response::{Html, IntoResponse, Response};
-use http::{StatusCode, header};
+use http::{HeaderMap, StatusCode, header};
 use serde::Deserialize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -56,41 +57,49 @@ pub(super) struct Decision {
 /// Why a request goes no further.
 enum Refusal {
     /// Told here: there is nowhere safe to send the browser.
-    Here(&'static str),
+    Here(&'static str, &'static str),
     /// Told to the client.
     Back(&'static str, &'static str),
 }
 
 pub(super) async fn show(
     State(clerk): State<Arc<Clerk>>,
+    headers: HeaderMap,
     Query(request): Query<Request>,
 ) -> Response {
+    let language = Language::asked_by(&headers);
     match check(&clerk, &request) {
-        Ok(_) => Html(page::choose(&clerk, None)).into_response(),
-        Err(refusal) => refuse(&request, &refusal),
+        Ok(_) => Html(page::choose(&clerk, language, None)).into_response(),
+        Err(refusal) => refuse(&request, language, &refusal),
     }
 }
 
 pub(super) async fn decide(
     State(clerk): State<Arc<Clerk>>,
+    headers: HeaderMap,
     Query(request): Query<Request>,
     Form(decision): Form<Decision>,
 ) -> Response {
+    let language = Language::asked_by(&headers);
     let challenge = match check(&clerk, &request) {
         Ok(challenge) => challenge.to_owned(),
-        Err(refusal) => return refuse(&request, &refusal),
+        Err(refusal) => return refuse(&request, language, &refusal),
     };
     if decision.slow.is_some() {
         tokio::time::sleep(SLOW).await;
     }
     if decision.decision == "deny" {
         let denied = Refusal::Back("access_denied", "The person said no.");
-        return refuse(&request, &denied);
+        return refuse(&request, language, &denied);
     }
     let email =
         if decision.new_email.trim().is_empty() { &decision.email } else { &decision.new_email };
     if !people::looks_like_email(email) {
-        let again = page::choose(&clerk, Some("Type an e-mail address, or choose a person."));
+        let problem = language.say(
+            "Escribe un correo completo o elige a una persona.",
+            "Type a whole e-mail address, or choose a person.",
+        );
+        let again = page::choose(&clerk, language, Some(problem));
         return (StatusCode::BAD_REQUEST, Html(again)).into_response();
     }
     let new = !clerk.people().iter().any(|person| person.email == people::normal_email(email));
@@ -108,7 +117,7 @@ pub(super) async fn decide(
     });
     let back = return_address(&request, &[("code", &code)]);
     if decision.twice.is_some() {
-        return Html(page::twice(&back)).into_response();
+        return Html(page::twice(&back, language)).into_response();
     }
     found(&back)
 }
@@ -116,10 +125,16 @@ pub(super) async fn decide(
 /// The PKCE challenge, if everything about the request is in order.
 fn check<'a>(clerk: &Clerk, request: &'a Request) -> Result<&'a str, Refusal> {
     if request.client_id != clerk.client_id {
-        return Err(Refusal::Here("No application has this client_id."));
+        return Err(Refusal::Here(
+            "Ninguna aplicación tiene este client_id.",
+            "No application has this client_id.",
+        ));
     }
     if !clerk.is_registered(&request.redirect_uri) {
-        return Err(Refusal::Here("This redirect_uri is not registered; matching is exact."));
+        return Err(Refusal::Here(
+            "Este redirect_uri no está registrado; ha de coincidir del todo.",
+            "This redirect_uri is not registered; matching is exact.",
+        ));
     }
     if request.response_type != "code" {
         let why = "The response_type must be code.";
@@ -134,9 +149,12 @@ fn check<'a>(clerk: &Clerk, request: &'a Request) -> Result<&'a str, Refusal> {
     }
 }
 
-fn refuse(request: &Request, refusal: &Refusal) -> Response {
+fn refuse(request: &Request, language: Language, refusal: &Refusal) -> Response {
     match refusal {
-        Refusal::Here(why) => (StatusCode::BAD_REQUEST, Html(page::refused(why))).into_response(),
+        Refusal::Here(es, en) => {
+            let told = page::refused(language.say(es, en), language);
+            (StatusCode::BAD_REQUEST, Html(told)).into_response()
+        }
         Refusal::Back(error, why) => {
             found(&return_address(request, &[("error", error), ("error_description", why)]))
         }

@@ -1,7 +1,7 @@
 //! What a browser sees of this Clerk.
 
 use super::state::State as Clerk;
-use crate::page::{escape, page};
+use crate::page::{Language, escape, page, page_in};
 use axum::extract::{Path, State};
 use axum::response::{Html, IntoResponse, Response};
 use http::{StatusCode, header};
@@ -10,7 +10,56 @@ use std::sync::Arc;
 
 /// The form where a person is chosen and says yes or no. It posts to its own address, so the
 /// request that came in the query stays there.
-pub(super) fn choose(clerk: &Clerk, problem: Option<&str>) -> String {
+pub(super) fn choose(clerk: &Clerk, language: Language, problem: Option<&str>) -> String {
+    let say = |es: &'static str, en: &'static str| language.say(es, en);
+    let problem = problem.map_or_else(String::new, |text| {
+        format!("<p class=\"error\" role=\"alert\">{}</p>", escape(text))
+    });
+    let title = say("Entra en AUTOCREA", "Sign in to AUTOCREA");
+    page_in(
+        language,
+        title,
+        &format!(
+            "<main class=\"narrow\"><div class=\"mark\">A</div><h1>{title}</h1>\
+             <p class=\"muted\">{hint}</p>{problem}\
+             <form method=\"post\"><div class=\"card\">{people}\
+             <h3>{else_title}</h3>\
+             <label class=\"field\"><span>{email}</span><input type=\"email\" name=\"new_email\" autocomplete=\"off\" placeholder=\"{example}\"></label>\
+             <label class=\"field\"><span>{name}</span><input type=\"text\" name=\"name\" autocomplete=\"off\"></label></div>\
+             <div class=\"card\"><p>{consent}</p>\
+             <div class=\"row\"><button class=\"primary fill\" name=\"decision\" value=\"allow\">{allow}</button>\
+             <button name=\"decision\" value=\"deny\">{deny}</button></div></div>\
+             <details class=\"card\"><summary>{differently}</summary>\
+             <label class=\"check\"><input type=\"checkbox\" name=\"slow\" value=\"1\">{slow}</label>\
+             <label class=\"check\"><input type=\"checkbox\" name=\"twice\" value=\"1\">{twice}</label>\
+             </details></form></main>",
+            people = people(clerk),
+            hint = say(
+                "El doble de Clerk: elige quién eres. No hay contraseña.",
+                "Clerk’s stand-in: choose who you are. There is no password."
+            ),
+            else_title = say("Otra persona", "Somebody else"),
+            email = say("Correo", "E-mail"),
+            example = say("nombre@ejemplo.es", "name@example.com"),
+            name = say("Nombre (puede quedar vacío)", "Name (may be left empty)"),
+            consent = say(
+                "AUTOCREA verá tu <b>correo</b>, tu <b>nombre</b> y tu <b>foto</b>.",
+                "AUTOCREA will see your <b>e-mail</b>, <b>name</b> and <b>picture</b>."
+            ),
+            allow = say("Permitir", "Allow"),
+            deny = say("Denegar", "Deny"),
+            differently = say("Que salga de otra manera", "Make it go differently"),
+            slow = say(
+                "Con calma: esperar cinco segundos antes de volver",
+                "Be slow: wait five seconds before going back"
+            ),
+            twice =
+                say("Volver dos veces con el mismo código", "Come back twice with the same code"),
+        ),
+    )
+}
+
+fn people(clerk: &Clerk) -> String {
     let mut people = String::new();
     for (index, person) in clerk.people().iter().enumerate() {
         let _ = write!(
@@ -24,50 +73,43 @@ pub(super) fn choose(clerk: &Clerk, problem: Option<&str>) -> String {
             checked = if index == 0 { " checked" } else { "" },
         );
     }
-    let problem = problem.map_or_else(String::new, |text| {
-        format!("<p class=\"error\" role=\"alert\">{}</p>", escape(text))
-    });
-    page(
-        "Sign in to AUTOCREA",
-        &format!(
-            "<main class=\"narrow\"><div class=\"mark\">A</div><h1>Sign in to AUTOCREA</h1>\
-             <p class=\"muted\">Clerk’s stand-in: choose who you are. There is no password.</p>{problem}\
-             <form method=\"post\"><div class=\"card\">{people}\
-             <h3>Somebody else</h3>\
-             <label class=\"field\"><span>E-mail</span><input type=\"email\" name=\"new_email\" autocomplete=\"off\" placeholder=\"name@example.com\"></label>\
-             <label class=\"field\"><span>Name (may be left empty)</span><input type=\"text\" name=\"name\" autocomplete=\"off\"></label></div>\
-             <div class=\"card\"><p>AUTOCREA will see your <b>e-mail</b>, <b>name</b> and <b>picture</b>.</p>\
-             <div class=\"row\"><button class=\"primary fill\" name=\"decision\" value=\"allow\">Allow</button>\
-             <button name=\"decision\" value=\"deny\">Deny</button></div></div>\
-             <details class=\"card\"><summary>Make it go differently</summary>\
-             <label class=\"check\"><input type=\"checkbox\" name=\"slow\" value=\"1\">Be slow: wait five seconds before going back</label>\
-             <label class=\"check\"><input type=\"checkbox\" name=\"twice\" value=\"1\">Come back twice with the same code</label>\
-             </details></form></main>"
-        ),
-    )
+    people
 }
 
 /// Two ways back with the same code, for whoever wants to see what the second one does.
-pub(super) fn twice(address: &str) -> String {
+pub(super) fn twice(address: &str, language: Language) -> String {
     let address = escape(address);
-    page(
-        "Back to AUTOCREA, twice",
+    let title = language.say("De vuelta, dos veces", "Back, twice");
+    let why = language.say(
+        "Los dos enlaces llevan el mismo código y estado. El segundo no debe cambiar nada.",
+        "Both links carry the same code and state. The second one must change nothing.",
+    );
+    let first = language.say("La primera vez", "First time");
+    let second = language.say("La segunda vez", "Second time");
+    page_in(
+        language,
+        title,
         &format!(
-            "<main class=\"narrow\"><div class=\"mark\">A</div><h1>Back, twice</h1>\
-             <p class=\"muted\">Both links carry the same code and state. The second one must change nothing.</p>\
-             <div class=\"card row\"><a class=\"button primary fill\" id=\"first\" target=\"_blank\" href=\"{address}\">First time</a>\
-             <a class=\"button fill\" id=\"second\" href=\"{address}\">Second time</a></div></main>"
+            "<main class=\"narrow\"><div class=\"mark\">A</div><h1>{title}</h1><p class=\"muted\">{why}</p>\
+             <div class=\"card row\"><a class=\"button primary fill\" id=\"first\" target=\"_blank\" href=\"{address}\">{first}</a>\
+             <a class=\"button fill\" id=\"second\" href=\"{address}\">{second}</a></div></main>"
         ),
     )
 }
 
 /// A request that cannot go anywhere.
-pub(super) fn refused(why: &str) -> String {
-    page(
-        "This sign-in cannot go on",
+pub(super) fn refused(why: &str, language: Language) -> String {
+    let title = language.say("No se puede entrar así", "This sign-in cannot go on");
+    let advice = language.say(
+        "Vuelve a AUTOCREA y entra desde allí.",
+        "Go back to AUTOCREA and sign in from there.",
+    );
+    page_in(
+        language,
+        title,
         &format!(
-            "<main class=\"narrow\"><div class=\"mark\">A</div><h1>This sign-in cannot go on</h1>\
-             <p class=\"error\">{}</p><p class=\"muted\">Go back to AUTOCREA and sign in from there.</p></main>",
+            "<main class=\"narrow\"><div class=\"mark\">A</div><h1>{title}</h1>\
+             <p class=\"error\">{}</p><p class=\"muted\">{advice}</p></main>",
             escape(why)
         ),
     )

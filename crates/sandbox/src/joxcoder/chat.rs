@@ -196,7 +196,7 @@ pub(super) async fn complete(
 /// True once the endpoint is awake; false if it is not within what the request would wait.
 async fn wake(
     endpoint: &Endpoint,
-    conversation: &Conversation,
+    conversation: &Conversation<'_>,
     patience: Option<Duration>,
 ) -> bool {
     match endpoint.still_waking(&conversation.prompt) {
@@ -218,7 +218,7 @@ async fn wake(
 fn answer(
     endpoint: &Endpoint,
     body: &Value,
-    conversation: &Conversation,
+    conversation: &Conversation<'_>,
     arrangement: Arrangement,
     entry: Entry,
 ) -> Response {
@@ -245,7 +245,7 @@ fn answer(
 fn demonstration(
     endpoint: &Endpoint,
     body: &Value,
-    conversation: &Conversation,
+    conversation: &Conversation<'_>,
     endless: bool,
 ) -> Reply {
     let limit = body["max_tokens"]

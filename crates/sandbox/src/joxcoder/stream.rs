@@ -48,7 +48,7 @@ pub(super) fn respond(
     gate: Arc<Semaphore>,
     entry: Entry,
 ) -> Response {
-    let (sender, receiver) = mpsc::channel(1);
+    let (sender, receiver) = mpsc::channel(32);
     let writer = Writer { sender, cut_bytes: reply.cut_bytes };
     tokio::spawn(async move {
         let outcome = write(&writer, &envelope, reply, &gate).await;

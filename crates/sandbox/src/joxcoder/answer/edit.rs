@@ -30,7 +30,7 @@ struct Work {
 /// The project with the changes that the prompt asks for.
 pub(super) fn change(files: &[File], prompt: &str, language: Language) -> Made {
     if !files.iter().any(|file| file.path.ends_with(".html")) {
-        return pages::make(prompt, language);
+        return pages::make(prompt, None, language);
     }
     let plain = prompt::plain(prompt);
     let mut work =

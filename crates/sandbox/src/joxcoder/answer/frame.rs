@@ -10,7 +10,7 @@ pub(super) struct File {
 /// The nonce that the system prompt gives in its line `AUTOCREA-FILES <nonce>`.
 pub(super) fn nonce(system: &str) -> Option<String> {
     let (_, rest) = system.split_once("AUTOCREA-FILES ")?;
-    let nonce: String = rest.chars().take_while(char::is_ascii_alphanumeric).collect();
+    let nonce: String = rest.chars().take_while(|letter| !letter.is_whitespace()).collect();
     (!nonce.is_empty()).then_some(nonce)
 }
 
@@ -36,21 +36,21 @@ struct Framed {
     length: usize,
 }
 
-/// The frame that `text` begins with.
+/// The frame that `text` begins with. The newline before its end belongs to the frame.
 fn framed(text: &str) -> Option<Framed> {
     let header = text.strip_prefix("<<<FILE ")?;
-    let (header, _) = header.split_once(">>>\n")?;
+    let (header, content) = header.split_once(">>>\n")?;
     let (nonce, path) = header.split_once(' ')?;
-    let opening = "<<<FILE ".len() + header.len() + ">>>\n".len();
+    let opening = text.len() - content.len();
     let closing = format!("<<<END {nonce}>>>");
-    let end = opening + text[opening..].find(&closing)?;
-    let content = &text[opening..end];
+    let (end, newline) = if content.starts_with(&closing) {
+        (0, 0)
+    } else {
+        (content.find(&format!("\n{closing}"))?, 1)
+    };
     Some(Framed {
-        file: File {
-            path: path.trim().to_owned(),
-            text: content.strip_suffix('\n').unwrap_or(content).to_owned(),
-        },
-        length: end + closing.len(),
+        file: File { path: path.trim().to_owned(), text: content[..end].to_owned() },
+        length: opening + end + newline + closing.len(),
     })
 }
 
@@ -78,6 +78,15 @@ mod tests {
         let (files, words) = part(&message);
         assert_eq!(files, [file]);
         assert_eq!(words, "Antes.\n\nDespués.");
+    }
+
+    #[test]
+    fn an_end_within_a_line_is_content_and_a_file_may_be_empty() {
+        let (files, words) = part("<<<FILE n a.js>>>\nx <<<END n>>>\n\n<<<END n>>>\nHi");
+        assert_eq!(files[0].text, "x <<<END n>>>\n");
+        assert_eq!(words, "\nHi");
+        let (files, _) = part("<<<FILE n a.js>>>\n<<<END n>>>\n");
+        assert_eq!(files[0].text, "");
     }
 
     #[test]

@@ -20,26 +20,40 @@ use std::fmt::Write as _;
 pub(super) const BYTES_PER_TOKEN: usize = 4;
 
 /// What was asked, and what there is.
-pub(super) struct Conversation {
+pub(super) struct Conversation<'a> {
     /// The last message of the person, without files.
     pub(super) prompt: String,
     /// Tokens of everything sent.
     pub(super) tokens: usize,
+    messages: &'a [Value],
     nonce: Option<String>,
+    project: Option<String>,
     files: Vec<File>,
 }
 
-impl Conversation {
+impl<'a> Conversation<'a> {
     /// None if there is no user message.
-    pub(super) fn read(body: &Value) -> Option<Self> {
-        let mut found = Self { prompt: String::new(), tokens: 0, nonce: None, files: Vec::new() };
+    pub(super) fn read(body: &'a Value) -> Option<Self> {
+        Self::of(body["messages"].as_array()?)
+    }
+
+    fn of(messages: &'a [Value]) -> Option<Self> {
+        let mut found = Self {
+            prompt: String::new(),
+            tokens: 0,
+            messages,
+            nonce: None,
+            project: None,
+            files: Vec::new(),
+        };
         let mut asked = false;
-        for message in body["messages"].as_array()? {
+        for message in messages {
             let text = text_of(&message["content"]);
             found.tokens += tokens(&text);
             match message["role"].as_str() {
                 Some("system" | "developer") => {
                     found.nonce = frame::nonce(&text).or(found.nonce);
+                    found.project = project(&text).or(found.project);
                 }
                 role => {
                     let (files, words) = frame::part(&text);
@@ -58,11 +72,23 @@ impl Conversation {
     }
 }
 
+/// The name that the system prompt gives the project.
+fn project(system: &str) -> Option<String> {
+    let line = system.lines().find_map(|line| {
+        line.strip_prefix("Proyecto: ").or_else(|| line.strip_prefix("Project: "))
+    });
+    let name = line?.trim();
+    (!name.is_empty() && name.chars().count() <= 48).then(|| name.to_owned())
+}
+
 /// The whole answer.
-pub(super) fn answer(conversation: &Conversation) -> String {
+pub(super) fn answer(conversation: &Conversation<'_>) -> String {
+    if let Some(rest) = continuation(conversation.messages) {
+        return rest;
+    }
     let language = prompt::language(&conversation.prompt);
     let made = if conversation.files.is_empty() {
-        pages::make(&conversation.prompt, language)
+        pages::make(&conversation.prompt, conversation.project.as_deref(), language)
     } else {
         edit::change(&conversation.files, &conversation.prompt, language)
     };
@@ -83,6 +109,20 @@ pub(super) fn answer(conversation: &Conversation) -> String {
     text.push_str(&made.after);
     text.push('\n');
     text
+}
+
+/// What is missing of an answer that broke off, when the last message only asks for the rest.
+fn continuation(messages: &[Value]) -> Option<String> {
+    let [before @ .., partial, _] = messages else {
+        return None;
+    };
+    if partial["role"] != "assistant" {
+        return None;
+    }
+    let partial = text_of(&partial["content"]);
+    let whole = answer(&Conversation::of(before)?);
+    let rest = whole.strip_prefix(&partial)?;
+    (!partial.is_empty() && !rest.is_empty()).then(|| rest.to_owned())
 }
 
 /// Files, and what is said around them.

@@ -23,10 +23,12 @@ macro_rules! template {
     };
 }
 
-/// A new project.
-pub(super) fn make(prompt: &str, language: Language) -> Made {
+/// A new project, named by the prompt, else by the project that it is for.
+pub(super) fn make(prompt: &str, project: Option<&str>, language: Language) -> Made {
     let kind = prompt::kind(prompt);
-    let title = prompt::name(prompt).unwrap_or_else(|| default_title(kind, prompt, language));
+    let title = prompt::name(prompt)
+        .or_else(|| project.map(str::to_owned))
+        .unwrap_or_else(|| default_title(kind, prompt, language));
     let tagline = tagline(kind, prompt, language);
     let template = template_of(kind);
     let fill = |text: &str, escape: fn(&str) -> String| {
