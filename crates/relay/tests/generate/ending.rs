@@ -2,10 +2,10 @@
 
 use super::stage::{Person, Stage};
 use autocrea_protocol::Tokens;
-use autocrea_protocol::generation::{FinishReason, StreamCode};
+use autocrea_protocol::generation::{FinishReason, StreamCode, StreamEvent};
 use autocrea_protocol::ledger::EntryKind;
 use autocrea_sandbox::joxcoder::{Fault, Outcome, Reply};
-use reqwest::StatusCode;
+use reqwest::{Method, StatusCode};
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -162,4 +162,51 @@ async fn a_client_that_goes_away_does_not_stop_it_and_finds_all_of_it_later() {
     assert_eq!(told.text(), "uno dos tres");
     assert_eq!(told.done().charged, Tokens(13));
     assert_eq!(stage.sandbox.joxcoder.requests()[0].outcome, Outcome::Finished);
+}
+
+#[tokio::test]
+async fn stopped_while_the_model_wakes_up_costs_nothing() {
+    let stage = Stage::new().await;
+    let ana = stage.person("ana@example.com");
+    stage.sandbox.joxcoder.switch(Some(Fault::Waking(Duration::from_secs(3600))));
+    let id = Uuid::now_v7();
+    let mut events = ana.generate(id, "hola").await;
+    events.next().await.expect("reserved");
+    let waking = events.next().await;
+    assert!(matches!(waking, Some(StreamEvent::Waking(_))), "{waking:?}");
+    assert_eq!(ana.stop(id).await, StatusCode::NO_CONTENT);
+    assert_eq!(events.all().await.done().finish_reason, FinishReason::Cancelled);
+    nothing_was_charged(&ana, id).await;
+}
+
+#[tokio::test]
+async fn an_answer_that_takes_too_long_in_all_costs_nothing() {
+    let stage = Stage::with(&[("RELAY_GENERATION_TOTAL_TIMEOUT_SECS", "1")]).await;
+    let ana = stage.person("ana@example.com");
+    let pause = Duration::from_millis(100);
+    stage.sandbox.joxcoder.script(Reply::pieces(vec!["más "; 100]).every(pause));
+    let id = Uuid::now_v7();
+    let told = ana.generate(id, "hola").await.all().await;
+    assert_eq!(told.failed().code, StreamCode::UpstreamTimeout);
+    assert!(told.text().starts_with("más "));
+    nothing_was_charged(&ana, id).await;
+}
+
+#[tokio::test]
+async fn whoever_watches_the_account_sees_tokens_held_and_then_spent() {
+    let stage = Stage::new().await;
+    let ana = stage.person("ana@example.com");
+    let account = stage.ask_as("ana@example.com", Method::GET, "/api/account/events");
+    let mut account = crate::support::Events::of(account.send().await.unwrap());
+    let before = account.data().await;
+    stage.sandbox.joxcoder.script(Reply::text("ya").usage(3, 4));
+    ana.generate(Uuid::now_v7(), "hola").await.all().await.done();
+    let (mut held, mut after) = (false, before.clone());
+    while after["tokens"]["used"] != 7 {
+        after = account.data().await;
+        held |= after["tokens"]["reserved"] == 1009;
+    }
+    assert!(after["version"].as_i64() > before["version"].as_i64());
+    assert_eq!(after["tokens"]["remaining"], 19_993);
+    assert!(held || after["version"].as_i64() == before["version"].as_i64().map(|it| it + 2));
 }

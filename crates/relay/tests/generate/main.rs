@@ -15,4 +15,5 @@ mod attaching;
 mod dying;
 mod ending;
 mod limits;
+mod storm;
 mod streaming;
