@@ -6,6 +6,9 @@
 //! at once, open connections included. Nothing here is ever linked into the app or the relay, and
 //! nothing here listens anywhere but on 127.0.0.1.
 
+// Stripe's objects have many fields, and `json!` recurses once a token.
+#![recursion_limit = "256"]
+
 pub mod clerk;
 pub mod clock;
 mod ids;
