@@ -97,6 +97,8 @@ CREATE TABLE generations (
     -- The generation whose output this one goes on from, word for word.
     continues     TEXT,
     created_at    INTEGER NOT NULL,
+    -- When it left the queue: its spool cannot live longer than a while after this.
+    sent_at       INTEGER,
     completed_at  INTEGER,
     prompt        TEXT    NOT NULL,
     attachments   TEXT    NOT NULL DEFAULT '[]',
@@ -160,6 +162,8 @@ CREATE TABLE ledger_entries (
     balance_after INTEGER NOT NULL,
     UNIQUE (user_id, id)
 ) STRICT;
+CREATE INDEX ledger_entries_by_generation ON ledger_entries (generation_id)
+    WHERE generation_id IS NOT NULL;
 
 -- Kept so that a cold start by deep link can finish one; erased on use, never in backups.
 CREATE TABLE sign_in_attempts (

@@ -10,6 +10,11 @@ impl Studio {
         let Ok(online) = self.online() else { return };
         tokio::spawn(Arc::clone(online).stay_in_touch());
         online.resume_attempt();
+        if let Ok(generations) = self.generations()
+            && let Err(error) = generations.go_on().await
+        {
+            tracing::error!(%error, "what was running could not be read");
+        }
         let is_waiting = online.known.lock().checkout.is_some();
         if is_waiting {
             online.wait_for_checkout();

@@ -97,7 +97,11 @@ impl Error {
 
 /// What the page can act on, of what the relay said or did not say.
 fn relay_code(error: &RelayError) -> ProblemCode {
-    let Some(code) = error.code() else { return relay_message(error).code() };
+    error.code().map_or_else(|| relay_message(error).code(), problem_code)
+}
+
+/// What the page can act on, of a code of the relay.
+pub(crate) const fn problem_code(code: ErrorCode) -> ProblemCode {
     match code {
         ErrorCode::Unauthenticated => ProblemCode::SignedOut,
         ErrorCode::TokenLimit => ProblemCode::TokenLimit,

@@ -11,6 +11,7 @@ pub mod clock;
 pub mod compose;
 pub mod deep_link;
 mod error;
+mod generations;
 pub mod ipc;
 mod link;
 pub mod messages;
@@ -32,7 +33,8 @@ pub use error::{Error, Thing};
 pub use sign_in::ProviderError;
 
 use account::{LanguageNow, Online};
-use ipc::{Boot, Language, Problem, Settings, StudioEvent};
+use generations::Generations;
+use ipc::{Boot, Problem, Settings, StudioEvent};
 use messages::language_of;
 use parking_lot::RwLock;
 use std::fmt;
@@ -89,6 +91,7 @@ pub struct Studio {
     events: broadcast::Sender<StudioEvent>,
     /// None while the store is closed, or without an HTTP client.
     online: Option<Arc<Online>>,
+    generations: Option<Arc<Generations>>,
     /// What goes on in the background ends with the studio.
     _background: Option<DropGuard>,
 }
@@ -130,7 +133,8 @@ impl Studio {
                 .ok()
         });
         let background = online.as_ref().map(|online| online.stop.clone().drop_guard());
-        Self { options, store, settings, events, online, _background: background }
+        let generations = online.clone().map(Generations::new);
+        Self { options, store, settings, events, online, generations, _background: background }
     }
 
     /// Everything that the page needs for its first paint.
@@ -173,13 +177,4 @@ impl Studio {
 fn language_now(settings: &Arc<RwLock<Settings>>, options: &StudioOptions) -> LanguageNow {
     let (settings, system) = (Arc::clone(settings), language_of(&options.system_language));
     Arc::new(move || settings.read().language.unwrap_or(system))
-}
-
-/// The generations of a project, newest first.
-fn generations_of(
-    _db: &rusqlite::Connection,
-    _project: uuid::Uuid,
-    _language: Language,
-) -> Result<Vec<ipc::Generation>, StoreError> {
-    Ok(Vec::new())
 }

@@ -76,11 +76,13 @@ impl Studio {
             .read(move |db| {
                 let Some(project) = store::projects::get(db, id)? else { return Ok(None) };
                 let versions = store::versions::list(db, id)?;
-                let generations = crate::generations_of(db, id, language)?;
+                let generations = store::generations::list(db, id, language)?;
                 Ok(Some(ProjectDetail { project, versions, generations }))
             })
             .await?;
-        detail.ok_or(Error::NotFound(Thing::Project))
+        let mut detail = detail.ok_or(Error::NotFound(Thing::Project))?;
+        self.add_what_goes_on(&mut detail.generations);
+        Ok(detail)
     }
 
     /// Changes what is given and keeps the rest.

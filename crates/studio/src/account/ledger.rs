@@ -4,9 +4,13 @@ use super::Online;
 use crate::Studio;
 use crate::error::Error;
 use crate::ipc::{LedgerView, StudioEvent};
-use crate::store;
-use autocrea_protocol::ledger::LedgerPage;
+use crate::store::{self, StoreError};
+use autocrea_protocol::Tokens;
+use autocrea_protocol::ledger::{EntryKind, LedgerEntry, LedgerPage};
+use rusqlite::Connection;
+use std::collections::BTreeSet;
 use std::sync::Arc;
+use uuid::Uuid;
 
 /// Entries asked for at once: the most that the relay gives.
 const PAGE: u32 = 100;
@@ -55,18 +59,42 @@ impl Online {
                 return Ok(());
             }
             let entries = page.entries;
-            let added = self
+            let (added, projects) = self
                 .store
-                .write(move |db| store::ledger::append(db, &user, &entries, &next))
+                .write(move |db| {
+                    let added = store::ledger::append(db, &user, &entries, &next)?;
+                    Ok((added, learn_costs(db, &entries)?))
+                })
                 .await?;
             if added > 0 {
                 self.announce(StudioEvent::Ledger);
+            }
+            for id in projects {
+                self.announce(StudioEvent::Project { id });
             }
             if is_last {
                 return Ok(());
             }
         }
     }
+}
+
+/// Generations that ended out of our sight cost what the ledger says. Returns their projects.
+fn learn_costs(db: &Connection, entries: &[LedgerEntry]) -> Result<BTreeSet<Uuid>, StoreError> {
+    let mut projects = BTreeSet::new();
+    for entry in entries {
+        let charged = match entry.kind {
+            EntryKind::Settle => entry.tokens,
+            EntryKind::Release => Tokens::ZERO,
+            _ => continue,
+        };
+        let Some(id) = entry.generation_id else { continue };
+        if let Some(project) = store::generations::learn_cost(db, id, charged)? {
+            store::projects::add_tokens(db, project, charged)?;
+            projects.insert(project);
+        }
+    }
+    Ok(projects)
 }
 
 impl Studio {

@@ -180,13 +180,30 @@ impl Online {
     where
         F: Future<Output = Result<T, RelayError>>,
     {
+        let user = self.user().ok_or(Error::Online(OnlineMessage::SignedOut))?;
+        self.call_as(&user, work).await
+    }
+
+    /// As [`Online::call`], under one account and no other: whoever has signed in meanwhile must
+    /// not be charged for, or answered about, somebody else's.
+    ///
+    /// # Errors
+    /// If that account is not the one that is signed in, or as the call.
+    pub(crate) async fn call_as<T, F>(
+        self: &Arc<Self>,
+        user: &UserId,
+        work: impl Fn(Relay, Access) -> F,
+    ) -> Result<T, Error>
+    where
+        F: Future<Output = Result<T, RelayError>>,
+    {
         self.check_version()?;
-        let access = self.access().await?;
+        let access = self.access(user).await?;
         let mut result = work(self.relay.clone(), access.clone()).await;
         if let Err(error) = &result
             && error.code() == Some(ErrorCode::Unauthenticated)
         {
-            let renewed = self.renewed(&access).await?;
+            let renewed = self.renewed(user, &access).await?;
             result = work(self.relay.clone(), renewed).await;
         }
         self.note(&result);

@@ -67,6 +67,14 @@ impl Online {
 }
 
 impl Studio {
+    /// Tells a listener that has missed something to read everything again.
+    pub fn announce_everything(&self) {
+        let Ok(online) = self.online() else { return };
+        online.announce(StudioEvent::Projects);
+        online.announce(StudioEvent::Ledger);
+        online.announce_account();
+    }
+
     /// What the first paint needs of the account side, and where it begins.
     pub(crate) fn account_for_boot(&self) -> (AccountState, Option<Destination>) {
         match self.online() {

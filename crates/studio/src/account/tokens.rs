@@ -87,30 +87,40 @@ impl Tokens {
 }
 
 impl Online {
-    /// A token that is good for now.
+    /// A token of this person that is good for now.
     ///
     /// # Errors
-    /// If nobody is signed in, their sign-in has ended, or it cannot be renewed at the moment.
-    pub(crate) async fn access(self: &Arc<Self>) -> Result<Access, Error> {
-        self.access_but(None).await
+    /// If they are not signed in, their sign-in has ended, or it cannot be renewed at the moment.
+    pub(super) async fn access(self: &Arc<Self>, user: &UserId) -> Result<Access, Error> {
+        self.access_but(user, None).await
     }
 
     /// Another token than `refused`, which the relay no longer takes.
     ///
     /// # Errors
     /// As [`Online::access`].
-    pub(crate) async fn renewed(self: &Arc<Self>, refused: &Access) -> Result<Access, Error> {
-        self.access_but(Some(refused.serial)).await
+    pub(super) async fn renewed(
+        self: &Arc<Self>,
+        user: &UserId,
+        refused: &Access,
+    ) -> Result<Access, Error> {
+        self.access_but(user, Some(refused.serial)).await
     }
 
-    async fn access_but(self: &Arc<Self>, refused: Option<u64>) -> Result<Access, Error> {
-        let user = self.user().ok_or(Error::Online(OnlineMessage::SignedOut))?;
+    async fn access_but(
+        self: &Arc<Self>,
+        user: &UserId,
+        refused: Option<u64>,
+    ) -> Result<Access, Error> {
+        if self.place_of(user).is_none() {
+            return Err(Error::Online(OnlineMessage::SignedOut));
+        }
         if let Ok(held) = self.tokens.try_lock()
-            && let Some(access) = held.usable(&user, refused)
+            && let Some(access) = held.usable(user, refused)
         {
             return Ok(access);
         }
-        let online = Arc::clone(self);
+        let (online, user) = (Arc::clone(self), user.clone());
         let renewing = tokio::spawn(async move { online.renew(&user, refused).await });
         renewing.await.map_err(|_| Error::Unfinished)?
     }

@@ -93,3 +93,14 @@ pub fn page(
     let next = rows.last().filter(|_| is_full).map(|(key, _)| key.to_string());
     Ok(LedgerView { rows: rows.into_iter().map(|(_, row)| row).collect(), next })
 }
+
+/// What a generation cost, if the ledger's copy knows its end.
+pub fn cost_of(db: &Connection, id: GenerationId) -> Result<Option<Tokens>, StoreError> {
+    Ok(db
+        .prepare_cached(
+            "SELECT CASE kind WHEN 'settle' THEN tokens ELSE 0 END FROM ledger_entries
+             WHERE generation_id = ?1 AND kind IN ('settle', 'release') LIMIT 1",
+        )?
+        .query_row([id.to_string()], |row| row.get(0).map(Tokens))
+        .optional()?)
+}

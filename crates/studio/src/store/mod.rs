@@ -14,6 +14,7 @@ pub mod blobs;
 pub mod charges;
 mod columns;
 mod error;
+pub mod generations;
 pub mod ledger;
 mod open;
 pub mod projects;
