@@ -5,7 +5,7 @@ use crate::billing::Billing;
 use crate::changes::Changes;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::db::{Db, DbError};
+use crate::db::{Db, DbError, Lock};
 use crate::generation::{Generations, OpenError};
 use crate::joxcoder::JoxCoder;
 use crate::ledger;
@@ -69,6 +69,8 @@ pub struct App {
     pub tasks: TaskTracker,
     /// The generations that run, and what is kept of those that ended.
     pub generations: Generations,
+    /// Last, so that it is given back after the database has been closed.
+    _lock: Option<Lock>,
 }
 
 impl App {
@@ -80,6 +82,7 @@ impl App {
     pub async fn open(config: Config, clock: Clock) -> Result<Arc<Self>, StartError> {
         rustls::crypto::ring::default_provider().install_default().ok();
         let changes = Changes::default();
+        let lock = Db::lock(&config.database).await?;
         let db = Db::open(&config.database, clock.clone(), changes.clone())?;
         let abandoned = db.write(ledger::release_all_open).await?;
         if !abandoned.is_empty() {
@@ -115,12 +118,14 @@ impl App {
             billing,
             stopping,
             tasks: TaskTracker::new(),
+            _lock: lock,
         }))
     }
 
     /// Starts what runs beside requests. Each worker ends by itself when `stopping` is cancelled.
     pub fn start_workers(self: &Arc<Self>) {
         self.tasks.spawn(crate::sweep::run(Arc::clone(self)));
+        self.tasks.spawn(crate::sweep::follow_others(Arc::clone(self)));
         let (generations, stopping) = (self.generations.clone(), self.stopping.clone());
         self.tasks.spawn(async move {
             generations.keep_swept(stopping).await;

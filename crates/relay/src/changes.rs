@@ -47,10 +47,11 @@ impl Changes {
         }
     }
 
-    /// The people that somebody watches now.
-    #[must_use]
-    pub fn watched(&self) -> Vec<UserId> {
-        self.people.lock().keys().cloned().collect()
+    /// Signals everybody: something has changed, and nobody knows whose.
+    pub fn signal_all(&self) {
+        for sender in self.people.lock().values() {
+            sender.send_replace(());
+        }
     }
 }
 
@@ -89,7 +90,7 @@ mod tests {
         watcher.changed().await;
         assert!(!watcher.signal.has_changed().expect("the sender is there"));
         drop(watcher);
-        assert!(changes.watched().is_empty());
+        assert!(changes.people.lock().is_empty());
     }
 
     #[test]

@@ -5,6 +5,7 @@ use autocrea_protocol::{Tokens, UserId};
 use autocrea_relay::app::StartError;
 use autocrea_relay::billing::{Billing, BillingError, commands};
 use autocrea_relay::changes::Changes;
+use autocrea_relay::check;
 use autocrea_relay::clock::Clock;
 use autocrea_relay::config::{self, Config};
 use autocrea_relay::db::{Db, DbError};
@@ -312,11 +313,26 @@ async fn grant(
 }
 
 async fn check(config: &Config) -> ExitCode {
-    say("configuration: valid");
-    with_database(config, |db| async move {
-        db.ready().await?;
-        say("database: reachable and migrated");
-        Ok(ExitCode::SUCCESS)
-    })
-    .await
+    say("configuration: ok, valid");
+    let database = match Db::open(&config.database, Clock::system(), Changes::default()) {
+        Ok(db) => db.ready().await,
+        Err(error) => Err(error),
+    };
+    match &database {
+        Ok(()) => say("database: ok, reachable and migrated"),
+        Err(error) => say(format_args!("database: FAILED, {error}")),
+    }
+    let services = match check::services(config).await {
+        Ok(services) => services,
+        Err(error) => {
+            complain(error);
+            return ExitCode::FAILURE;
+        }
+    };
+    services.iter().for_each(say);
+    if database.is_ok() && services.iter().all(|it| it.well) {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(UNAVAILABLE)
+    }
 }

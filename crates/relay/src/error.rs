@@ -7,10 +7,13 @@
 use crate::db::DbError;
 use crate::lang::Lang;
 use autocrea_protocol::{ErrorBody, ErrorCode};
-use axum::extract::Request;
+use axum::extract::{MatchedPath, Request};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderValue, StatusCode, header};
+use futures_util::FutureExt;
+use http::{HeaderValue, Method, StatusCode, header};
+use std::panic::AssertUnwindSafe;
+use std::time::Instant;
 use uuid::Uuid;
 
 /// A refusal.
@@ -174,7 +177,12 @@ pub async fn render(mut request: Request, next: Next) -> Response {
     let id = RequestId(Uuid::now_v7());
     let lang = Lang::of(request.headers());
     request.extensions_mut().insert(id);
-    let mut response = next.run(request).await;
+    let asked = Asked::of(&request, id);
+    let ran = AssertUnwindSafe(next.run(request)).catch_unwind().await;
+    let mut response = ran.unwrap_or_else(|_| {
+        tracing::error!(request_id = %id.0, "a handler panicked");
+        ApiError::new(ErrorCode::Internal).into_response()
+    });
     if let Some(error) = response.extensions_mut().remove::<ApiError>() {
         let body = ErrorBody {
             error: error.sentence(lang).to_owned(),
@@ -193,5 +201,33 @@ pub async fn render(mut request: Request, next: Next) -> Response {
     if let Ok(value) = HeaderValue::from_str(&id.0.to_string()) {
         response.headers_mut().insert("x-request-id", value);
     }
+    asked.log(response.status());
     response
+}
+
+/// What the log says of a request: its route, never its address, query or headers.
+struct Asked {
+    id: RequestId,
+    method: Method,
+    route: String,
+    since: Instant,
+}
+
+impl Asked {
+    fn of(request: &Request, id: RequestId) -> Self {
+        let route = request.extensions().get::<MatchedPath>();
+        let route = route.map_or_else(|| "none".to_owned(), |it| it.as_str().to_owned());
+        Self { id, method: request.method().clone(), route, since: Instant::now() }
+    }
+
+    fn log(&self, status: StatusCode) {
+        let (method, route, request_id) = (&self.method, &self.route, self.id.0);
+        let millis = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let status = status.as_u16();
+        if status >= 400 {
+            tracing::info!(%method, route, status, millis, %request_id, "refused");
+        } else {
+            tracing::debug!(%method, route, status, millis, %request_id, "answered");
+        }
+    }
 }

@@ -15,6 +15,7 @@ pub mod auth;
 pub mod billing;
 pub mod ceiling;
 pub mod changes;
+pub mod check;
 pub mod clock;
 pub mod config;
 pub mod db;

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 const EVERY: Duration = Duration::from_secs(30);
+const OTHERS_EVERY: Duration = Duration::from_secs(2);
 /// Rows that one transaction takes on, so that nobody waits long for the writer.
 const AT_ONCE: u32 = 200;
 
@@ -21,6 +22,22 @@ pub(crate) async fn run(app: Arc<App>) {
         tokio::select! {
             () = app.stopping.cancelled() => return,
             () = tokio::time::sleep(EVERY) => {}
+        }
+    }
+}
+
+/// Wakes all watchers when another process has written, as `autocrea-relay grant` does.
+pub(crate) async fn follow_others(app: Arc<App>) {
+    let mut known = app.db.foreign_version().await.ok();
+    loop {
+        tokio::select! {
+            () = app.stopping.cancelled() => return,
+            () = tokio::time::sleep(OTHERS_EVERY) => {}
+        }
+        let version = app.db.foreign_version().await.ok();
+        if version.is_some() && version != known {
+            known = version;
+            app.changes.signal_all();
         }
     }
 }

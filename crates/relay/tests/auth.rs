@@ -153,3 +153,16 @@ async fn requests_are_limited_by_person_and_without_a_token_by_address() {
     let health = world.ask(Method::GET, "/healthz").send().await.expect("an answer");
     assert_eq!(health.status(), 200, "health is exempt");
 }
+
+#[tokio::test]
+async fn a_token_that_is_not_good_does_not_escape_the_limit_of_its_address() {
+    let world = World::with(&[("RELAY_RATE_PER_MINUTE_ADDRESS", "3")]).await;
+    let mut seen = Vec::new();
+    for _ in 0..2 {
+        seen.push(status(&world, "rubbish").await.as_u16());
+        let public = world.ask(Method::GET, "/api/plans").bearer_auth("rubbish").send().await;
+        seen.push(public.expect("an answer").status().as_u16());
+    }
+    assert_eq!(seen, [401, 200, 401, 429]);
+    assert_eq!(status(&world, &world.token(ANA)).await, 200, "a good one counts for its person");
+}

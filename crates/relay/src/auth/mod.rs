@@ -14,8 +14,11 @@ use crate::app::App;
 use crate::db::DbError;
 use crate::error::ApiError;
 use crate::lang::Lang;
+use crate::server::Peer;
 use autocrea_protocol::{ErrorCode, UserId};
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRequestParts, Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
 use http::request::Parts;
 use http::{HeaderMap, header};
 use std::sync::Arc;
@@ -35,17 +38,42 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then(|| token.trim())
 }
 
+/// What [`identify`] found out, for the extractor.
+#[derive(Clone)]
+struct Identity(Result<UserId, TokenError>);
+
+/// The layer that reads the token of every request, once. A request without a good one counts
+/// against its address; one with a good one counts against its person, in the extractor.
+pub async fn identify(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
+    let identity = match bearer(request.headers()) {
+        Some(token) => app.clerk.verify(token).await,
+        None => Err(TokenError::Refused("there is none")),
+    };
+    if matches!(identity, Err(TokenError::Refused(_)))
+        && let Some(Peer(peer)) = request.extensions().get::<Peer>()
+        && let Err(refused) = app.limits.address(peer.ip(), request.headers())
+    {
+        return refused.into_response();
+    }
+    request.extensions_mut().insert(Identity(identity));
+    next.run(request).await
+}
+
+/// Only behind [`identify`]; without that layer nobody is let in.
 impl FromRequestParts<Arc<App>> for Person {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
-        let Some(token) = bearer(&parts.headers) else {
-            return Err(ApiError::new(ErrorCode::Unauthenticated));
+        let identity = parts.extensions.get::<Identity>();
+        let id = match identity {
+            Some(Identity(identity)) => identity.clone().map_err(refused)?,
+            None => return Err(ApiError::new(ErrorCode::Unauthenticated)),
         };
-        let id = app.clerk.verify(token).await.map_err(refused)?;
         app.limits.person(&id)?;
         let seen = sight(app, &id, Lang::of(&parts.headers)).await?;
-        refresh_profile(app, &id, token, seen).await;
+        if let Some(token) = bearer(&parts.headers) {
+            refresh_profile(app, &id, token, seen).await;
+        }
         Ok(Self { id })
     }
 }

@@ -11,10 +11,12 @@
 //!
 //! Deliberately not here: any table. Each noun's SQL is with the noun.
 
+mod lock;
 mod migrations;
 mod sqlite;
 mod value;
 
+pub use lock::Lock;
 pub use migrations::run as migrate;
 pub use value::{Column, Param, Row, SqlValue};
 
@@ -49,6 +51,12 @@ pub enum DbError {
     /// The database has been closed.
     #[error("the database is closed")]
     Closed,
+    /// Another relay serves the same file and does not end.
+    #[error("another relay serves this database")]
+    InUse,
+    /// The file beside the database that says who serves it.
+    #[error("the database's lock file cannot be used: {0}")]
+    Lock(std::io::ErrorKind),
     /// The migrations could not be applied.
     #[error("the migrations could not be applied: {0}")]
     Migration(Arc<refinery::Error>),
@@ -78,6 +86,17 @@ impl Db {
         match database {
             Database::Sqlite(path) => Self::open_sqlite(path, clock, changes),
             Database::Postgres(_) => Err(DbError::Unsupported),
+        }
+    }
+
+    /// Waits for the right to serve the database, where only one process may have it.
+    ///
+    /// # Errors
+    /// [`DbError::InUse`] if another relay keeps it.
+    pub async fn lock(database: &Database) -> Result<Option<Lock>, DbError> {
+        match database {
+            Database::Sqlite(path) => Lock::of(path).await.map(Some),
+            Database::Postgres(_) => Ok(None),
         }
     }
 
@@ -119,6 +138,15 @@ impl Db {
         E: From<DbError> + Send + 'static,
     {
         self.engine.read(work).await
+    }
+
+    /// A number that changes when somebody else (a command, on SQLite) has written to the database:
+    /// nobody in this process was signalled then.
+    ///
+    /// # Errors
+    /// If the database does not answer.
+    pub async fn foreign_version(&self) -> Result<i64, DbError> {
+        self.write(|tx| tx.query_one("PRAGMA data_version", &[], |row| row.get(0))).await
     }
 
     /// Whether the database answers and is migrated.

@@ -14,15 +14,13 @@ mod user;
 pub use json::Json;
 
 use crate::app::App;
+use crate::auth;
 use crate::error::{self, ApiError};
-use crate::server::Peer;
 use autocrea_protocol::ErrorCode;
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::middleware::{self, Next};
-use axum::response::{IntoResponse, Response};
+use axum::extract::DefaultBodyLimit;
+use axum::middleware;
 use axum::routing::{get, post};
-use http::header;
 use std::sync::Arc;
 
 /// All routes, with the layers around them.
@@ -43,7 +41,7 @@ pub fn router(app: &Arc<App>) -> Router {
         .route("/api/stripe/sync", post(stripe::sync))
         .merge(generate::routes())
         .merge(return_pages::routes())
-        .layer(middleware::from_fn_with_state(Arc::clone(app), limit_addresses));
+        .layer(middleware::from_fn_with_state(Arc::clone(app), auth::identify));
     // What no limit touches; one-click unsubscribe merges here too.
     let exempt = Router::new()
         .route("/healthz", get(health::alive))
@@ -57,15 +55,4 @@ pub fn router(app: &Arc<App>) -> Router {
         .layer(DefaultBodyLimit::max(most))
         .layer(middleware::from_fn(error::render))
         .with_state(Arc::clone(app))
-}
-
-/// Requests without a token count against their address; those with one against their person.
-async fn limit_addresses(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    if !request.headers().contains_key(header::AUTHORIZATION)
-        && let Some(Peer(peer)) = request.extensions().get::<Peer>()
-        && let Err(refused) = app.limits.address(peer.ip(), request.headers())
-    {
-        return refused.into_response();
-    }
-    next.run(request).await
 }

@@ -79,6 +79,11 @@ impl World {
         answer.json().await.expect("JSON")
     }
 
+    /// Where the database is, as `relay.db`.
+    pub fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
     /// The id of a person.
     pub fn user(&self, email: &str) -> autocrea_protocol::UserId {
         autocrea_protocol::UserId(self.sandbox.clerk.user_id(email))

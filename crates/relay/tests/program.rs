@@ -1,0 +1,138 @@
+//! The program itself: its commands, its exit codes, and what it says.
+
+#![allow(clippy::expect_used, reason = "a test ends where it cannot go on")]
+
+mod support;
+
+use autocrea_relay::config::DEFAULT;
+use reqwest::Method;
+use std::path::Path;
+use std::process::{Command, Output};
+use support::{ANA, Events, World};
+
+fn relay() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_autocrea-relay"));
+    command.env_clear();
+    command
+}
+
+fn run(command: &mut Command) -> (i32, String, String) {
+    let Output { status, stdout, stderr } = command.output().expect("the program runs");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
+    (status.code().expect("an exit code"), text(stdout), text(stderr))
+}
+
+fn file(folder: &Path, database: &str) -> String {
+    let text = format!(
+        "public_url = \"http://127.0.0.1:5000\"\n[database]\nurl = \"sqlite:{}\"\n\
+         [clerk]\nissuer = \"http://127.0.0.1:9\"\nclient_id = \"c\"\n\
+         [stripe]\nsecret_key = \"sk\"\nwebhook_secret = \"whsec\"\napi_base = \"http://127.0.0.1:9\"\n\
+         [joxcoder]\nurl = \"http://127.0.0.1:9/v1\"\n\
+         [resend]\nbase_url = \"http://127.0.0.1:9\"\n\
+         [plans.creator]\nprice_id = \"a\"\n[plans.pro]\nprice_id = \"b\"\n[plans.business]\nprice_id = \"c\"\n",
+        folder.join(database).display()
+    );
+    let path = folder.join("relay.toml");
+    std::fs::write(&path, text).expect("written");
+    path.display().to_string()
+}
+
+#[test]
+fn a_faulty_configuration_ends_with_78_and_names_every_fault() {
+    let (code, _, error) = run(relay().arg("serve").env("RELAY_BIND", "nowhere"));
+    assert_eq!(code, 78);
+    for name in ["RELAY_BIND", "STRIPE_SECRET_KEY", "CLERK_ISSUER", "JOXCODER_URL"] {
+        assert!(error.contains(name), "{name} in {error}");
+    }
+    let (code, _, error) = run(relay().args(["--config", "no-such-file.toml"]));
+    assert_eq!(code, 78);
+    assert!(error.contains("no-such-file.toml"));
+}
+
+#[test]
+fn a_command_that_is_not_understood_ends_with_64() {
+    assert_eq!(run(relay().arg("fly")).0, 64);
+    assert_eq!(run(relay().args(["grant", "user_x", "many", "--reason", "r"])).0, 64);
+    assert_eq!(run(relay().args(["grant", "user_x", "5"])).0, 64, "a reason is needed");
+    assert_eq!(run(relay().arg("--help")).0, 0);
+}
+
+#[test]
+fn the_default_configuration_is_printed_without_any_being_needed() {
+    let (code, text, _) = run(relay().arg("default-config"));
+    assert_eq!((code, text.as_str()), (0, DEFAULT));
+}
+
+#[test]
+fn the_file_may_be_named_before_or_after_the_command_or_in_the_environment() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = file(folder.path(), "relay.db");
+    assert_eq!(run(relay().args(["--config", &path, "migrate"])).0, 0);
+    assert_eq!(run(relay().args(["migrate", "--config", &path])).0, 0);
+    assert_eq!(run(relay().arg("migrate").env("RELAY_CONFIG", &path)).0, 0);
+    assert!(folder.path().join("relay.db").exists());
+}
+
+#[test]
+fn a_database_that_cannot_be_reached_ends_with_69() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = file(folder.path(), "no/such/folder/relay.db");
+    for command in ["serve", "migrate"] {
+        let (code, _, error) = run(relay().args([command, "--config", &path]));
+        assert_eq!(code, 69, "{command}: {error}");
+    }
+}
+
+#[test]
+fn check_says_of_each_service_whether_it_can_be_reached() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = file(folder.path(), "relay.db");
+    let (code, said, _) = run(relay().args(["check", "--config", &path]));
+    assert_eq!(code, 69);
+    for (service, works) in [
+        ("configuration", true),
+        ("database", true),
+        ("clerk", false),
+        ("stripe", false),
+        ("joxcoder", false),
+    ] {
+        let line = said.lines().find(|line| line.starts_with(service));
+        let line = line.unwrap_or_default();
+        assert_eq!(line.contains("ok"), works, "{service}: {said}");
+    }
+}
+
+#[tokio::test]
+async fn tokens_are_given_by_hand_and_the_ledger_audits_itself() {
+    let world = World::start().await;
+    world.get("/api/account").await;
+    let path = file(world.folder(), "relay.db");
+    let grant = |user: &str| {
+        let user = user.to_owned();
+        let mut command = relay();
+        command.args(["grant", &user, "5000", "--reason", "sorry", "--config", &path]);
+        tokio::task::spawn_blocking(move || run(&mut command))
+    };
+    let watching = world.ask_as(ANA, Method::GET, "/api/account/events").send().await;
+    let mut events = Events::of(watching.expect("an answer"));
+    assert_eq!(events.data().await["tokens"]["remaining"], 20_000);
+    let (code, _, error) = grant(world.user(ANA).as_str()).await.expect("ran");
+    assert_eq!(code, 0, "{error}");
+    assert_eq!(grant("user_nobody").await.expect("ran").0, 1);
+    assert_eq!(world.get("/api/tokens/usage").await["remaining"], 25_000);
+    assert_eq!(events.data().await["tokens"]["remaining"], 25_000, "who watches is told");
+    let verify = || {
+        let mut command = relay();
+        command.args(["ledger", "verify", "--config", &path]);
+        tokio::task::spawn_blocking(move || run(&mut command))
+    };
+    assert_eq!(verify().await.expect("ran").0, 0);
+    let spoil = rusqlite::Connection::open(world.folder().join("relay.db")).expect("opens");
+    let changed = spoil.execute("UPDATE entries SET tokens = tokens + 1 WHERE kind = 'grant'", []);
+    assert_eq!(changed.expect("changed"), 2);
+    let (code, said, _) = verify().await.expect("ran");
+    assert_ne!(code, 0);
+    assert!(said.contains(world.user(ANA).as_str()), "{said}");
+    let health = world.ask(Method::GET, "/readyz").send().await.expect("an answer");
+    assert_eq!(health.status(), 200);
+}
