@@ -227,6 +227,7 @@ export const en: Messages = {
     promptNext: "Ask for a change…",
     send: "Send",
     sendTip: "Send",
+    toSend: "to send",
     role: "Role",
     roleChoose: "Choose the role",
     context: "Files that go along",

@@ -227,6 +227,7 @@ export const es = {
     promptNext: "Pide un cambio…",
     send: "Enviar",
     sendTip: "Enviar",
+    toSend: "para enviar",
     role: "Rol",
     roleChoose: "Elegir el rol",
     context: "Archivos que acompañan",
