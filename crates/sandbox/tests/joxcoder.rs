@@ -318,12 +318,15 @@ async fn every_page_is_whole_in_both_languages() {
         ("Panel de ventas", "An admin dashboard"),
         ("Tienda online", "An online shop"),
         ("Bloc de notas", "A notes app"),
+        ("Un juego", "A game of snake"),
+        ("App móvil de hábitos", "A mobile app for habits"),
+        ("Una API REST", "A REST API"),
         ("Algo sobre volcanes", "Something about the sea"),
     ];
     for prompt in kinds.iter().flat_map(|(es, en)| [es, en]) {
         let heard = hear(ask(&joxcoder, &client, prompt).await).await;
         let made = files(&heard.text);
-        assert_eq!(made.len(), 3, "{prompt}");
+        assert_eq!(made.len(), if prompt.contains("API") { 6 } else { 3 }, "{prompt}");
         for (path, text) in &made {
             assert!(!text.contains("{{") && !text.contains("||]]"), "{prompt} {path}");
             assert!(!text.contains("https://") && !text.contains("/*base*/"), "{prompt} {path}");

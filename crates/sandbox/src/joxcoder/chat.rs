@@ -22,8 +22,10 @@ use tokio::sync::Semaphore;
 
 /// How long an endless reply goes on, in multiples of what was allowed.
 const ENDLESS: usize = 4;
-/// Bytes of text in a chunk of the demonstration model: about three tokens.
+/// Bytes of text in a chunk of the demonstration model: about three tokens …
 const CHUNK_BYTES: usize = 12;
+/// … and more where nobody watches them arrive.
+const UNPACED_CHUNK_BYTES: usize = 60;
 
 /// All that the handlers share.
 pub(super) struct Endpoint {
@@ -265,18 +267,20 @@ fn demonstration(
         finish = "length";
     }
     let output = answer::tokens(&text) as u64;
-    Reply::pieces(chunks(&text))
+    let delay = endpoint.delay();
+    let size = if delay.is_zero() { UNPACED_CHUNK_BYTES } else { CHUNK_BYTES };
+    Reply::pieces(chunks(&text, size))
         .usage(conversation.tokens as u64, output)
         .finish(finish)
-        .every(endpoint.delay())
+        .every(delay)
 }
 
-fn chunks(text: &str) -> Vec<String> {
-    let mut chunks = Vec::with_capacity(text.len() / CHUNK_BYTES + 1);
+fn chunks(text: &str, size: usize) -> Vec<String> {
+    let mut chunks = Vec::with_capacity(text.len() / size + 1);
     let mut chunk = String::new();
     for letter in text.chars() {
         chunk.push(letter);
-        if chunk.len() >= CHUNK_BYTES {
+        if chunk.len() >= size {
             chunks.push(std::mem::take(&mut chunk));
         }
     }

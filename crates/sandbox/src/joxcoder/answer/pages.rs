@@ -11,14 +11,17 @@ struct Template {
     html: &'static str,
     css: &'static str,
     js: &'static str,
+    /// Further files, by path.
+    more: &'static [(&'static str, &'static str)],
 }
 
 macro_rules! template {
-    ($folder:literal) => {
+    ($folder:literal $(, $path:literal)*) => {
         Template {
             html: include_str!(concat!("../pages/", $folder, "/index.html")),
             css: include_str!(concat!("../pages/", $folder, "/styles.css")),
             js: include_str!(concat!("../pages/", $folder, "/app.js")),
+            more: &[$(($path, include_str!(concat!("../pages/", $folder, "/", $path)))),*],
         }
     };
 }
@@ -38,13 +41,16 @@ pub(super) fn make(prompt: &str, project: Option<&str>, language: Language) -> M
             .replace("{{lang}}", say(language, "es", "en"))
     };
     let base = include_str!("../pages/base.css");
-    let files = vec![
+    let mut files = vec![
         file("index.html", fill(template.html, crate::page::escape)),
         file("styles.css", fill(&template.css.replace("/*base*/\n", base), str::to_owned)),
         file("app.js", fill(template.js, js_escape)),
     ];
+    for (path, text) in template.more {
+        files.push(file(path, fill(text, str::to_owned)));
+    }
     Made {
-        before: introduction(kind, &title, language),
+        before: introduction(kind, &title, files.len(), language),
         files,
         deleted: Vec::new(),
         renamed: Vec::new(),
@@ -109,6 +115,9 @@ fn template_of(kind: Kind) -> Template {
         Kind::Dashboard => template!("dashboard"),
         Kind::Shop => template!("shop"),
         Kind::Notes => template!("notes"),
+        Kind::Game => template!("game"),
+        Kind::Habits => template!("habits"),
+        Kind::Api => template!("api", "api.js", "server.js", "README.md"),
         Kind::Anything => template!("anything"),
     }
 }
@@ -121,6 +130,9 @@ fn default_title(kind: Kind, prompt: &str, language: Language) -> String {
         Kind::Dashboard => say(language, "Panel de ventas", "Sales dashboard"),
         Kind::Shop => say(language, "Barro y Luz", "Clay & Light"),
         Kind::Notes => say(language, "Notas", "Notes"),
+        Kind::Game => say(language, "Serpiente", "Snake"),
+        Kind::Habits => say(language, "Mis hábitos", "My habits"),
+        Kind::Api => say(language, "API de tareas", "Tasks API"),
         Kind::Anything => return subject(prompt, language),
     };
     title.to_owned()
@@ -187,7 +199,7 @@ pub(super) fn subject(prompt: &str, language: Language) -> String {
     }
 }
 
-fn introduction(kind: Kind, title: &str, language: Language) -> String {
+fn introduction(kind: Kind, title: &str, count: usize, language: Language) -> String {
     let what = match kind {
         Kind::Todo => say(language, "una lista de tareas", "a to-do list"),
         Kind::Landing => say(language, "una página de presentación", "a landing page"),
@@ -197,21 +209,32 @@ fn introduction(kind: Kind, title: &str, language: Language) -> String {
         }
         Kind::Shop => say(language, "una tienda con carrito", "a shop with a cart"),
         Kind::Notes => say(language, "un cuaderno de notas", "a notebook"),
+        Kind::Game => say(language, "el juego de la serpiente", "a game of snake"),
+        Kind::Habits => say(
+            language,
+            "una app de hábitos pensada para el móvil",
+            "a habit tracker for the phone",
+        ),
+        Kind::Api => say(
+            language,
+            "una API REST con su servidor de Node y una página para probarla",
+            "a REST API with its Node server and a page to try it on",
+        ),
         Kind::Anything => say(language, "una página", "a page"),
     };
     match language {
         Language::Es => format!(
-            "Soy el modelo de demostración de AUTOCREA. He preparado {what}, «{title}», en tres archivos sin dependencias."
+            "Soy el modelo de demostración de AUTOCREA. He preparado {what}, «{title}», en {count} archivos sin dependencias."
         ),
         Language::En => format!(
-            "I am AUTOCREA’s demonstration model. Here is {what}, “{title}”, in three files without dependencies."
+            "I am AUTOCREA’s demonstration model. Here is {what}, “{title}”, in {count} files without dependencies."
         ),
     }
 }
 
 fn closing(kind: Kind, language: Language) -> &'static str {
     match kind {
-        Kind::Todo | Kind::Notes | Kind::Shop => say(
+        Kind::Todo | Kind::Notes | Kind::Shop | Kind::Habits => say(
             language,
             "Los datos se guardan en localStorage. Pídeme un cambio: por ejemplo, «cambia el color a verde» o «añade un pie de página».",
             "Data is kept in localStorage. Ask for a change: “make it green”, say, or “add a footer”.",

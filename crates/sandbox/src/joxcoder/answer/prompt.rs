@@ -16,6 +16,9 @@ pub(super) enum Kind {
     Dashboard,
     Shop,
     Notes,
+    Game,
+    Habits,
+    Api,
     Anything,
 }
 
@@ -24,7 +27,9 @@ const KINDS: &[(Kind, &[&str])] = &[
         Kind::Todo,
         &[
             "to-do",
-            "todo",
+            "todo list",
+            "todo app",
+            "lista todo",
             "to do",
             "tareas",
             "pendientes",
@@ -79,6 +84,21 @@ const KINDS: &[(Kind, &[&str])] = &[
             "presentacion",
         ],
     ),
+    (Kind::Game, &["juego", "videojuego", "game", "snake", "serpiente"]),
+    (
+        Kind::Habits,
+        &[
+            "habitos",
+            "habito",
+            "habits",
+            "habit",
+            "app movil",
+            "aplicacion movil",
+            "mobile app",
+            "movil",
+        ],
+    ),
+    (Kind::Api, &["api", "rest", "backend", "servidor", "server", "endpoint", "endpoints"]),
 ];
 
 const SPANISH: &[&str] = &[
@@ -308,7 +328,11 @@ mod tests {
         assert_eq!(kind("Una tienda online de cerámica"), Kind::Shop);
         assert_eq!(kind("Panel de ventas"), Kind::Dashboard);
         assert_eq!(kind("quick notes"), Kind::Notes);
+        assert_eq!(kind("Una API REST para mis tareas"), Kind::Api);
+        assert_eq!(kind("An app for mobile: habits"), Kind::Habits);
+        assert_eq!(kind("A snake game"), Kind::Game);
         assert_eq!(kind("Algo sobre volcanes"), Kind::Anything);
+        assert_eq!(kind("Cuéntalo todo sobre el mar"), Kind::Anything);
     }
 
     #[test]
