@@ -311,7 +311,8 @@ impl State {
         };
         let written = serde_json::to_vec(&kept)
             .map_err(std::io::Error::other)
-            .and_then(|text| std::fs::write(file, text));
+            .and_then(|text| std::fs::write(file.with_extension("new"), text))
+            .and_then(|()| std::fs::rename(file.with_extension("new"), file));
         if let Err(error) = written {
             tracing::warn!(%error, "the state of Clerk's twin could not be kept");
         }

@@ -30,7 +30,7 @@ function load() {
   }
 }
 
-const drawing = (name) => `<svg viewBox="0 0 24 24" aria-hidden="true"><path d="${ICONS[name]}"/></svg>`;
+const drawing = (name) => `<svg viewBox="0 0 24 24" aria-hidden="true"><path d="${ICONS[name] ?? ICONS.star}"/></svg>`;
 
 function row(habit) {
   const today = key(day(0));
