@@ -1,0 +1,295 @@
+//! What becomes of a subscription: changed, cancelled, overdue, paid back, disputed, doubled.
+
+#![allow(clippy::expect_used, clippy::panic, missing_docs, reason = "tests")]
+
+#[path = "support/shop.rs"]
+mod shop;
+mod support;
+
+use autocrea_sandbox::stripe::{AfterLastRetry, Proration, TestCard};
+use serde_json::Value;
+use shop::*;
+use support::World;
+
+const MONTH: i64 = 500_000;
+const FREE: i64 = 20_000;
+
+fn remaining(account: &Value) -> i64 {
+    account["tokens"]["remaining"].as_i64().expect("a number")
+}
+
+fn plan(account: &Value) -> &str {
+    text(&account["subscription"], "planId")
+}
+
+fn change(world: &World, subscription: &str, price: &str) {
+    stripe(world).change_plan(subscription, price, Proration::AlwaysInvoice).expect("a change");
+}
+
+#[tokio::test]
+async fn cancelling_in_the_flexible_way_shows_and_can_be_taken_back() {
+    let world = open().await;
+    let subscription = buy(&world, "creator", "month").await;
+    let cancelled = stripe(&world).cancel_at_period_end(&subscription).expect("a subscription");
+    assert_eq!(cancelled["cancel_at_period_end"], false, "the boolean stays false");
+    let account = until(&world, |it| it["subscription"]["cancelAtPeriodEnd"] == true).await;
+    assert_eq!((plan(&account), remaining(&account)), ("creator", MONTH + FREE));
+    stripe(&world).resume(&subscription).expect("a subscription");
+    until(&world, |it| it["subscription"]["cancelAtPeriodEnd"] == false).await;
+    stripe(&world).cancel_at_period_end(&subscription).expect("a subscription");
+    pass_time(&world, DAY * 32).await;
+    let account = self::account(&world).await;
+    assert_eq!(plan(&account), "free");
+    assert_eq!(account["subscription"]["status"], "canceled");
+    assert_eq!(remaining(&account), FREE, "the new month's");
+}
+
+#[tokio::test]
+async fn a_renewal_ends_the_old_lot_and_brings_the_new_one() {
+    let world = open().await;
+    buy(&world, "creator", "month").await;
+    spend(&world, 100_000).await;
+    pass_time(&world, DAY * 32).await;
+    let account = self::account(&world).await;
+    assert_eq!(plan(&account), "creator");
+    assert_eq!(remaining(&account), MONTH, "nothing is carried over");
+    verify(&world).await;
+}
+
+#[tokio::test]
+async fn an_upgrade_brings_the_share_that_was_paid_for_and_going_up_again_brings_nothing() {
+    let world = open().await;
+    let prices = stripe(&world).prices();
+    let subscription = buy(&world, "creator", "month").await;
+    pass_time(&world, DAY * 15).await;
+    let before = remaining(&account(&world).await);
+    change(&world, &subscription, &prices.pro);
+    let up = until(&world, |it| plan(it) == "pro").await;
+    settle(&world).await;
+    let gained = remaining(&account(&world).await) - before;
+    assert!((450_000..=550_000).contains(&gained), "half a month of the difference: {gained}");
+    assert_eq!(up["subscription"]["status"], "active");
+    change(&world, &subscription, &prices.creator);
+    until(&world, |it| plan(it) == "creator").await;
+    change(&world, &subscription, &prices.pro);
+    until(&world, |it| plan(it) == "pro").await;
+    settle(&world).await;
+    assert_eq!(remaining(&account(&world).await), before + gained);
+    verify(&world).await;
+}
+
+#[tokio::test]
+async fn an_upgrade_that_cannot_be_paid_brings_neither_plan_nor_tokens() {
+    let world = open().await;
+    let subscription = buy(&world, "creator", "month").await;
+    let customer = customer(&world).await.expect("a customer");
+    stripe(&world).set_card(&customer, TestCard::FailsWhenCharged).expect("a customer");
+    change(&world, &subscription, &stripe(&world).prices().business);
+    let account = until(&world, |it| it["subscription"]["status"] == "past_due").await;
+    assert_eq!((plan(&account), remaining(&account)), ("creator", MONTH + FREE));
+}
+
+#[tokio::test]
+async fn from_month_to_year_is_a_new_period_with_a_lot_a_month() {
+    let world = open().await;
+    let subscription = buy(&world, "creator", "month").await;
+    spend(&world, FREE + 200_000).await;
+    pass_time(&world, DAY).await;
+    change(&world, &subscription, &stripe(&world).prices().creator_yearly);
+    let account = until(&world, |it| it["subscription"]["interval"] == "year").await;
+    settle(&world).await;
+    assert_eq!(remaining(&self::account(&world).await), MONTH, "the older lot's rest has ended");
+    let period = account["subscription"]["currentPeriodEnd"].as_i64().expect("a time")
+        - account["subscription"]["currentPeriodStart"].as_i64().expect("a time");
+    assert!(period > 364 * 86_400_000, "it stays the year's");
+    verify(&world).await;
+}
+
+#[tokio::test]
+async fn a_year_brings_its_tokens_month_by_month_without_asking_stripe() {
+    let world = open().await;
+    buy(&world, "creator", "year").await;
+    settle(&world).await;
+    spend(&world, 300_000).await;
+    stripe(&world).set_down(true);
+    for month in 2..=4 {
+        world.clock.advance(DAY * 31);
+        sweep(&world).await;
+        let account = self::account(&world).await;
+        assert_eq!((plan(&account), remaining(&account)), ("creator", MONTH));
+        let grants = grants(&world).await;
+        let newest = &grants.last().expect("a grant").0;
+        assert!(newest.ends_with(&format!(":{month}")), "{newest}");
+    }
+    verify(&world).await;
+}
+
+#[tokio::test]
+async fn overdue_keeps_the_plan_for_seven_days_and_paying_brings_everything_back() {
+    let world = open().await;
+    stripe(&world).after_last_retry(AfterLastRetry::LeavePastDue);
+    buy(&world, "creator", "month").await;
+    let customer = customer(&world).await.expect("a customer");
+    stripe(&world).set_card(&customer, TestCard::FailsWhenCharged).expect("a customer");
+    pass_time(&world, DAY * 31).await;
+    let overdue = account(&world).await;
+    assert_eq!(overdue["subscription"]["status"], "past_due");
+    assert_eq!((plan(&overdue), remaining(&overdue)), ("creator", 0), "no new grant");
+    let until_at = overdue["subscription"]["graceUntil"].as_i64().expect("a time");
+    let start = overdue["subscription"]["currentPeriodStart"].as_i64().expect("a time");
+    assert!((until_at - start - 7 * 86_400_000).abs() < 2 * 86_400_000);
+    pass_time(&world, DAY * 8).await;
+    let after = account(&world).await;
+    assert_eq!((plan(&after), text(&after["subscription"], "status")), ("free", "past_due"));
+    assert_eq!(after["subscription"]["graceUntil"], until_at, "counted from the first attempt");
+    stripe(&world).set_card(&customer, TestCard::Pays).expect("a customer");
+    let open = call(&world, "GET", "invoices", &format!("customer={customer}&status=open"));
+    call(&world, "POST", &format!("invoices/{}/pay", text(&open["data"][0], "id")), "");
+    let paid = shop::until(&world, |it| it["subscription"]["status"] == "active").await;
+    assert_eq!(plan(&paid), "creator");
+    settle(&world).await;
+    let paid = account(&world).await;
+    assert!(remaining(&paid) >= MONTH);
+    assert_eq!(paid["subscription"]["graceUntil"], Value::Null);
+    verify(&world).await;
+}
+
+#[tokio::test]
+async fn cancelled_at_once_keeps_what_was_paid_and_opens_checkout_again() {
+    let world = open().await;
+    let subscription = buy(&world, "creator", "month").await;
+    stripe(&world).cancel_now(&subscription).expect("a subscription");
+    let account = until(&world, |it| it["subscription"]["status"] == "canceled").await;
+    assert_eq!((plan(&account), remaining(&account)), ("creator", MONTH + FREE));
+    let session = checkout(&world, "pro", "month").await;
+    assert!(session.get("kind").is_none(), "a checkout, not the portal");
+    pay(&world, text(&session, "sessionId"));
+    let account = until(&world, |it| plan(it) == "pro").await;
+    assert_eq!(account["subscription"]["status"], "active");
+    settle(&world).await;
+    assert_eq!(remaining(&self::account(&world).await), 1_500_000 + FREE);
+    verify(&world).await;
+}
+
+#[tokio::test]
+async fn cancelled_at_once_becomes_free_when_its_time_is_over() {
+    let world = open().await;
+    let subscription = buy(&world, "creator", "month").await;
+    stripe(&world).cancel_now(&subscription).expect("a subscription");
+    until(&world, |it| it["subscription"]["status"] == "canceled").await;
+    settle(&world).await;
+    stripe(&world).set_down(true);
+    world.clock.advance(DAY * 32);
+    sweep(&world).await;
+    let account = self::account(&world).await;
+    assert_eq!((plan(&account), remaining(&account)), ("free", FREE));
+}
+
+#[tokio::test]
+async fn cancelled_and_paid_back_is_free_now() {
+    let world = open().await;
+    let subscription = buy(&world, "creator", "month").await;
+    spend(&world, FREE + 100_000).await;
+    let charge = newest_charge(&world).await;
+    stripe(&world).refund(&charge, None).expect("a charge");
+    until(&world, |it| remaining(it) == 0).await;
+    stripe(&world).cancel_now(&subscription).expect("a subscription");
+    let account = until(&world, |it| plan(it) == "free").await;
+    assert_eq!(remaining(&account), 0);
+    verify(&world).await;
+}
+
+#[tokio::test]
+async fn a_part_paid_back_is_that_part_of_the_lot_once() {
+    let world = open().await;
+    buy(&world, "creator", "month").await;
+    let charge = newest_charge(&world).await;
+    stripe(&world).refund(&charge, Some(725)).expect("a charge");
+    until(&world, |it| remaining(it) == FREE + 375_000).await;
+    for event in stripe(&world).events() {
+        stripe(&world).deliver(&event.id).await;
+    }
+    settle(&world).await;
+    assert_eq!(remaining(&account(&world).await), FREE + 375_000);
+    stripe(&world).refund(&charge, Some(725)).expect("a charge");
+    let account = until(&world, |it| remaining(it) == FREE + 250_000).await;
+    assert_eq!(plan(&account), "creator");
+    verify(&world).await;
+}
+
+#[tokio::test]
+async fn a_refund_takes_no_more_than_is_unspent() {
+    let world = open().await;
+    buy(&world, "creator", "month").await;
+    spend(&world, FREE + 450_000).await;
+    let charge = newest_charge(&world).await;
+    stripe(&world).refund(&charge, Some(1450)).expect("a charge");
+    until(&world, |it| remaining(it) == 0).await;
+    verify(&world).await;
+}
+
+#[tokio::test]
+async fn a_dispute_takes_what_is_unspent_and_a_won_one_gives_it_back() {
+    let world = open().await;
+    buy(&world, "creator", "month").await;
+    spend(&world, FREE + 100_000).await;
+    let charge = newest_charge(&world).await;
+    let dispute = stripe(&world).dispute(&charge).expect("a charge");
+    until(&world, |it| remaining(it) == 0).await;
+    stripe(&world).decide_dispute(text(&dispute, "id"), true).expect("a dispute");
+    until(&world, |it| remaining(it) == 400_000).await;
+    settle(&world).await;
+    let source = format!("dispute_won:{}", text(&dispute, "id"));
+    assert!(grants(&world).await.contains(&(source, 400_000)));
+    for event in stripe(&world).events() {
+        stripe(&world).deliver(&event.id).await;
+    }
+    settle(&world).await;
+    assert_eq!(remaining(&account(&world).await), 400_000);
+    verify(&world).await;
+}
+
+#[tokio::test]
+async fn a_lost_dispute_gives_nothing_back() {
+    let world = open().await;
+    buy(&world, "creator", "month").await;
+    let charge = newest_charge(&world).await;
+    let dispute = stripe(&world).dispute(&charge).expect("a charge");
+    until(&world, |it| remaining(it) == FREE).await;
+    stripe(&world).decide_dispute(text(&dispute, "id"), false).expect("a dispute");
+    settle(&world).await;
+    assert_eq!(remaining(&account(&world).await), FREE);
+}
+
+#[tokio::test]
+async fn of_two_live_subscriptions_the_later_is_cancelled_and_paid_back() {
+    let world = open().await;
+    buy(&world, "creator", "month").await;
+    settle(&world).await;
+    let before = account(&world).await;
+    let customer = customer(&world).await.expect("a customer");
+    pass_time(&world, std::time::Duration::from_secs(5)).await;
+    let form = format!("customer={customer}&items[0][price]={}", stripe(&world).prices().pro);
+    let later = call(&world, "POST", "subscriptions", &form);
+    stripe(&world).settled().await;
+    settle(&world).await;
+    settle(&world).await;
+    let later = call(&world, "GET", &format!("subscriptions/{}", text(&later, "id")), "");
+    assert_eq!(later["status"], "canceled");
+    let charge = newest_charge(&world).await;
+    assert_eq!(call(&world, "GET", &format!("charges/{charge}"), "")["refunded"], true);
+    let after = account(&world).await;
+    assert_eq!(after["subscription"], before["subscription"]);
+    assert_eq!(remaining(&after), remaining(&before));
+}
+
+#[tokio::test]
+async fn a_pause_is_free_until_it_ends() {
+    let world = open().await;
+    let subscription = buy(&world, "creator", "month").await;
+    stripe(&world).pause(&subscription).expect("a subscription");
+    let account = until(&world, |it| it["subscription"]["status"] == "paused").await;
+    assert_eq!(plan(&account), "free");
+    stripe(&world).unpause(&subscription).expect("a pause");
+    until(&world, |it| plan(it) == "creator").await;
+}
