@@ -142,6 +142,36 @@ impl Books {
         })
     }
 
+    /// Whether going from one price to another waits for the end of the period, by the conditions
+    /// of a portal configuration (`decreasing_item_amount`, `shortening_interval`).
+    pub(crate) fn waits_for_period_end(&self, from: &str, to: &str, conditions: &[String]) -> bool {
+        let (Some(from), Some(to)) = (self.prices.get(from), self.prices.get(to)) else {
+            return false;
+        };
+        let has = |condition: &str| conditions.iter().any(|known| known == condition);
+        let length = |price: &Price| {
+            price.interval.map_or(0, |interval| calendar::plus(0, interval, price.interval_count))
+        };
+        let shorter = length(to) < length(from);
+        let cheaper = length(to) == length(from) && to.unit_amount < from.unit_amount;
+        (shorter && has("shortening_interval")) || (cheaper && has("decreasing_item_amount"))
+    }
+
+    /// What changing to a price now would charge at once.
+    pub(crate) fn due_for_change(&self, subscription: &Subscription, new: &Price) -> i64 {
+        let Some(old) = self.prices.get(&subscription.price) else { return 0 };
+        let balance = self.customers.get(&subscription.customer).map_or(0, |one| one.balance);
+        let credit = self.share_left(subscription, old);
+        let same_period = old.interval == new.interval && old.interval_count == new.interval_count;
+        let charge = if same_period {
+            self.share_left(subscription, new)
+        } else {
+            new.unit_amount * subscription.quantity
+        };
+        let trial = subscription.status == SubscriptionStatus::Trialing;
+        if trial { 0 } else { (charge - credit + balance).max(0) }
+    }
+
     fn require_payable(
         &self,
         subscription: &Subscription,

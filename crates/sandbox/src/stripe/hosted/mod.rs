@@ -7,6 +7,7 @@ mod checkout;
 mod invoice;
 mod layout;
 mod portal;
+mod portal_pages;
 mod words;
 
 use std::sync::Arc;

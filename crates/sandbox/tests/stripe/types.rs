@@ -1,27 +1,10 @@
 //! async-stripe's strict types, which the relay uses, read every object of the sandbox's Stripe.
 
-#![allow(clippy::expect_used, clippy::panic, reason = "a test that cannot go on says why and ends")]
-
-use std::time::Duration;
-
-use autocrea_sandbox::clock::Clock;
-use autocrea_sandbox::stripe::{Options, Proration, SessionPayment, Stripe, TestCard};
+use autocrea_sandbox::stripe::{Proration, SessionPayment, TestCard};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-const CARD: &str = "4242 4242 4242 4242";
-
-async fn stripe() -> Stripe {
-    Stripe::start(Options { port: 0, clock: Clock::new() }).await.expect("Stripe starts")
-}
-
-fn text(value: &Value, path: &str) -> String {
-    value
-        .pointer(path)
-        .and_then(Value::as_str)
-        .unwrap_or_else(|| panic!("{path} in {value:#}"))
-        .to_owned()
-}
+use crate::support::{CARD, DAY, session, stripe, subscribed, text};
 
 /// A page of a list, as strictly as async-stripe's own `List`.
 #[derive(serde::Deserialize, miniserde::Deserialize)]
@@ -47,29 +30,11 @@ fn read_list<T: DeserializeOwned + miniserde::Deserialize>(value: &Value) -> Vec
     list.data
 }
 
-fn session_for(stripe: &Stripe, price: &str, more: &str) -> Value {
-    let customer = stripe
-        .call("POST", "customers", "email=ana@example.com&name=Ana&metadata[userId]=user_1")
-        .expect("a customer");
-    let form = format!(
-        "mode=subscription&customer={}&client_reference_id=user_1&metadata[userId]=user_1&subscription_data[metadata][userId]=user_1&line_items[0][price]={price}&line_items[0][quantity]=1&success_url=http://127.0.0.1/return/checkout?session_id={{CHECKOUT_SESSION_ID}}&cancel_url=http://127.0.0.1/return/checkout&locale=es&allow_promotion_codes=true&ui_mode=hosted_page{more}",
-        text(&customer, "/id")
-    );
-    stripe.call("POST", "checkout/sessions", &form).expect("a session")
-}
-
-fn subscribed(stripe: &Stripe, price: &str) -> (String, String) {
-    let session = session_for(stripe, price, "");
-    let paid = stripe.pay(&text(&session, "/id"), CARD).expect("a payment");
-    let SessionPayment::Paid { subscription, .. } = paid else { panic!("{paid:?}") };
-    (text(&session, "/customer"), subscription)
-}
-
 #[tokio::test]
 async fn every_object_is_read_by_async_stripes_types() {
     let stripe = stripe().await;
     let prices = stripe.prices();
-    let session = session_for(&stripe, &prices.creator, "");
+    let session = session(&stripe, &prices.creator, "");
     read::<stripe_shared::CheckoutSession>(&session);
     let customer = text(&session, "/customer");
     let paid = stripe.pay(&text(&session, "/id"), CARD).expect("a payment");
@@ -147,9 +112,9 @@ async fn every_object_is_read_by_async_stripes_types() {
         );
     }
     stripe
-        .set_card(&subscribed(&stripe, &prices.creator).0, TestCard::FailsWhenCharged)
+        .set_card(&subscribed(&stripe, &prices.creator, "").customer, TestCard::FailsWhenCharged)
         .expect("a card");
-    stripe.advance(Duration::from_secs(33 * 86_400));
+    stripe.advance(33 * DAY);
     read_list::<stripe_shared::Invoice>(&get("invoices", "status=open"));
     let past_due =
         read_list::<stripe_shared::Subscription>(&get("subscriptions", "status=past_due"));
