@@ -137,7 +137,7 @@ fn read_header(kind: Kind, opening: usize, rest: &str, ended: bool) -> Header {
         Kind::Rename => argument.contains(" -> "),
         Kind::File | Kind::Delete => true,
     };
-    if argument.is_empty() || argument.contains('\n') || close > HEADER_LIMIT || !valid {
+    if argument.is_empty() || rest[..close].contains('\n') || close > HEADER_LIMIT || !valid {
         return Header::No;
     }
     let after = &rest[close + 3..];

@@ -89,6 +89,14 @@ fn files_are_deleted_and_renamed_in_order() {
 }
 
 #[test]
+fn a_header_is_one_line() {
+    let output = format!("<<<FILE {NONCE} \na.txt>>>\nx\n");
+    let parsed = Parser::read(NONCE, &output);
+    assert!(parsed.changes.is_empty() && parsed.refused.is_empty());
+    assert_eq!(parsed.explanation, output);
+}
+
+#[test]
 fn a_forgotten_end_ends_at_the_next_header() {
     let output = format!("<<<FILE {NONCE} a>>>\n1\n<<<FILE {NONCE} b>>>\n2\n<<<END {NONCE}>>>");
     let files = Parser::read(NONCE, &output).files();
@@ -211,6 +219,7 @@ fn hostile() -> impl Strategy<Value = String> {
         1 => Just(format!("<<<FILE {NONCE} a.txt>>>\n")),
         1 => Just(format!("<<<FILE {NONCE} ../b>>>\r\n")),
         1 => Just(format!("<<<FILE {NONCE} c>>>  ")),
+        1 => Just(format!("<<<FILE {NONCE} ")),
         1 => Just(format!("\n<<<END {NONCE}>>>")),
         1 => Just(format!("<<<END {NONCE}>>>\r\n")),
         1 => Just(format!("<<<DELETE {NONCE} d>>>\n")),
