@@ -1,6 +1,14 @@
 //! A small world for the studio: a relay and an OAuth provider on loopback, both played by the
 //! test, and a data folder. Written after relay.md and the OAuth RFCs, not after our own client.
 #![allow(dead_code, reason = "each test file uses its own part")]
+#![allow(
+    clippy::expect_used,
+    clippy::result_large_err,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    reason = "a test says what it expects, and its numbers are small"
+)]
 
 pub mod provider;
 pub mod relay;

@@ -368,8 +368,10 @@ async fn ledger(
     assert!((1..=100).contains(&limit));
     let after = query.get("after").cloned().unwrap_or_default();
     let inner = shared.inner.lock();
-    let mut rest =
-        inner.ledger.iter().filter(|entry| entry["id"].as_str().is_some_and(|id| id > after.as_str()));
+    let mut rest = inner
+        .ledger
+        .iter()
+        .filter(|entry| entry["id"].as_str().is_some_and(|id| id > after.as_str()));
     // Two a page, so that there are pages.
     let entries: Vec<Value> = rest.by_ref().take(limit.min(2)).cloned().collect();
     let next = rest.next().and_then(|_| entries.last().map(|entry| entry["id"].clone()));
