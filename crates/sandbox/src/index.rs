@@ -88,7 +88,7 @@ fn model(joxcoder: &JoxCoder) -> String {
     format!(
         "<section><h2>JoxCoder, the demonstration model {state}</h2>\
          <p class=\"muted\">{} requests so far. It knows a to-do list, a landing page, a calculator, a dashboard, \
-         a shop and a notebook by heart, and makes something of any other prompt.</p>\
+         a shop, a notebook, a game, a habit tracker and a REST API by heart, and makes something of any other prompt.</p>\
          <form method=\"post\" action=\"/switches/joxcoder\"><label class=\"field\"><span>From now on it</span>\
          <select name=\"fault\">{options}</select></label><button class=\"small\">Set</button></form>\
          <details><summary>Words in a prompt that do the same for that prompt</summary><table>{words}</table></details></section>",

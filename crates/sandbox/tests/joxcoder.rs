@@ -258,6 +258,13 @@ async fn changes_touch_what_was_asked_and_nothing_else() {
     assert!(file(&footer, "index.html").contains("<footer class=\"page-foot\">Bye</footer>"));
     let section = files(&say(&framed(&first, "Añade preguntas frecuentes")).await);
     assert!(file(&section, "index.html").contains("<h2>Preguntas frecuentes</h2>"));
+    let large = files(&say(&framed(&first, "Pon el título más grande")).await);
+    assert!(file(&large, "styles.css").contains("h1 { font-size: clamp(44px, 9vw, 96px); }"));
+    let told = files(&say(&framed(&first, "Change the title to Going to Mars.")).await);
+    assert!(file(&told, "index.html").contains("<h1>Going to Mars</h1>"));
+    let only = files(&say(&framed(&first, "Cambia el color del título a verde oscuro")).await);
+    assert_eq!(only.len(), 1);
+    assert!(!file(&only, "styles.css").contains("#0b1120"));
     let gone = say(&framed(&first, "Borra app.js")).await;
     assert!(gone.contains("\n<<<DELETE n0nce app.js>>>\n"));
     let moved = say(&framed(&first, "rename app.js to main.js")).await;

@@ -106,12 +106,12 @@ impl Colour {
             .find_map(|word| COLOURS.iter().find(|colour| colour.names.contains(&word)))
     }
 
-    /// True if the shade before or after the colour's name belongs to it ("light blue").
+    /// True if a shade beside the colour's name belongs to it ("light blue", "verde más oscuro").
     pub(super) fn is_shaded(&self, plain: &str, shades: &[&str]) -> bool {
         let words: Vec<&str> = prompt::words(plain).collect();
-        words.windows(2).any(|pair| {
-            (self.names.contains(&pair[0]) && shades.contains(&pair[1]))
-                || (shades.contains(&pair[0]) && self.names.contains(&pair[1]))
+        words.iter().enumerate().any(|(at, word)| {
+            let near = &words[at.saturating_sub(1)..(at + 3).min(words.len())];
+            self.names.contains(word) && near.iter().any(|word| shades.contains(word))
         })
     }
 

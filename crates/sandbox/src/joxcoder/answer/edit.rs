@@ -19,6 +19,19 @@ const FOOTER_CSS: &str = "
 .page-foot { grid-column: 1 / -1; width: 100%; padding: 28px 24px; text-align: center; font-size: 14px; color: var(--muted, #64748b); border-top: 1px solid var(--line, #e2e8f0); }
 ";
 
+/// Words for a heading.
+const TITLE_WORDS: &[&str] = &[
+    "titulo",
+    "titular",
+    "encabezado",
+    "cabecera",
+    "nombre",
+    "title",
+    "heading",
+    "headline",
+    "name",
+];
+
 /// The files in hand, and what has been done to them.
 struct Work {
     files: Vec<File>,
@@ -38,6 +51,7 @@ pub(super) fn change(files: &[File], prompt: &str, language: Language) -> Made {
     remove_or_rename(&mut work, prompt, &plain, language);
     recolour(&mut work, &plain, language);
     retitle(&mut work, prompt, &plain, language);
+    resize(&mut work, &plain, language);
     add_footer(&mut work, prompt, &plain, language);
     let changed = work.files != files || !work.deleted.is_empty() || !work.renamed.is_empty();
     if !changed {
@@ -168,21 +182,15 @@ fn set_tokens(css: &mut String, tokens: &[(&str, &str)]) {
 }
 
 fn retitle(work: &mut Work, prompt: &str, plain: &str, language: Language) {
-    let names = [
-        "titulo",
-        "titular",
-        "encabezado",
-        "cabecera",
-        "nombre",
-        "title",
-        "heading",
-        "headline",
-        "name",
-    ];
-    if !names.iter().any(|name| prompt::find_word(plain, name).is_some()) {
+    let Some(at) = TITLE_WORDS.iter().filter_map(|name| prompt::find_word(plain, name)).min()
+    else {
         return;
-    }
-    let Some(title) = prompt::quoted(prompt).or_else(|| after_verb(prompt)) else {
+    };
+    let told = || {
+        // "Change the colour of the title to green" names no title.
+        if Colour::named_in(plain).is_some() { None } else { after_mark(prompt, at) }
+    };
+    let Some(title) = prompt::quoted(prompt).or_else(told) else {
         return;
     };
     let safe = escape(&title);
@@ -197,12 +205,50 @@ fn retitle(work: &mut Work, prompt: &str, plain: &str, language: Language) {
     work.done.push(format!("{done} «{title}»."));
 }
 
-/// A title given without quotation marks: what follows "a", "to", "por" at the end.
-fn after_verb(prompt: &str) -> Option<String> {
-    let marks = [" a: ", ": ", " to say ", " to ", " por ", " a "];
-    let at = marks.iter().find_map(|mark| Some(prompt.rfind(mark)? + mark.len()))?;
-    let title = prompt.get(at..)?.trim().trim_end_matches('.');
+/// A title given without quotation marks: what follows the first "to" after the word for it.
+/// `at` counts letters as the plain prompt has them, which is near enough.
+fn after_mark(prompt: &str, at: usize) -> Option<String> {
+    let start = (at..=prompt.len()).find(|at| prompt.is_char_boundary(*at))?;
+    let rest = &prompt[start..];
+    let marks = [": ", " to say ", " to ", " por ", " a "];
+    let (_, after) = marks
+        .iter()
+        .filter_map(|mark| Some((rest.find(mark)?, mark.len())))
+        .min()
+        .map(|(found, length)| rest.split_at(found + length))?;
+    let title = after.trim().trim_end_matches('.');
     (!title.is_empty() && title.chars().count() <= 60).then(|| title.to_owned())
+}
+
+fn resize(work: &mut Work, plain: &str, language: Language) {
+    let names = |list: &[&str]| list.iter().any(|name| prompt::find_word(plain, name).is_some());
+    let bigger = names(&["mas grande", "mas grandes", "bigger", "larger"]);
+    let smaller = names(&["mas pequeno", "mas pequena", "mas pequenos", "smaller"]);
+    if !bigger && !smaller {
+        return;
+    }
+    let (what, rule) = match (names(TITLE_WORDS), bigger) {
+        (true, true) => {
+            (say(language, "título", "title"), "h1 { font-size: clamp(44px, 9vw, 96px); }")
+        }
+        (true, false) => (say(language, "título", "title"), "h1 { font-size: 26px; }"),
+        (false, true) => (say(language, "texto", "text"), "body { font-size: 19px; }"),
+        (false, false) => (say(language, "texto", "text"), "body { font-size: 14px; }"),
+    };
+    work.style(|css| {
+        if !css.contains(rule) {
+            let _ = write!(css, "\n{rule}\n");
+        }
+    });
+    let size = if bigger {
+        say(language, "más grande", "larger")
+    } else {
+        say(language, "más pequeño", "smaller")
+    };
+    work.done.push(match language {
+        Language::Es => format!("El {what} es {size}."),
+        Language::En => format!("The {what} is {size}."),
+    });
 }
 
 fn add_footer(work: &mut Work, prompt: &str, plain: &str, language: Language) {

@@ -165,3 +165,38 @@ fn say<'a>(language: Language, es: &'a str, en: &'a str) -> &'a str {
         Language::En => en,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    proptest! {
+        /// Whatever is asked, of whatever files, the answer is made and its frames read back.
+        #[test]
+        fn anything_can_be_asked(
+            prompt in "\\PC{0,80}( título| verde|app.js| footer| más grande)?[\"'« a:]{0,4}\\PC{0,30}",
+            html in "(<h1>|<title>|</h1>|<style>|</style>|</main>|\\PC){0,40}",
+            css in "(--accent:|;|--bg|\\PC){0,20}",
+            project in prop::bool::ANY,
+        ) {
+            let mut user = String::new();
+            if project {
+                for (path, text) in [("index.html", html), ("app.css", css)] {
+                    let file = File { path: path.to_owned(), text };
+                    user.push_str(&frame::write(&file, Some("n0nce")));
+                }
+            }
+            user.push_str(&prompt);
+            let body = json!({ "messages": [
+                { "role": "system", "content": "AUTOCREA-FILES n0nce" },
+                { "role": "user", "content": user },
+            ]});
+            let said = answer(&Conversation::read(&body).expect("a conversation"));
+            let (files, words) = frame::part(&said);
+            prop_assert!(!files.is_empty() || words.contains("<<<"), "{said}");
+            prop_assert!(!words.contains("<<<FILE"), "{said}");
+        }
+    }
+}

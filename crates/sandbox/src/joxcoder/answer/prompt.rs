@@ -241,15 +241,22 @@ pub(super) fn find_word(text: &str, name: &str) -> Option<usize> {
     })
 }
 
-/// What stands between quotation marks, of whatever kind, first in the prompt.
+/// What stands between quotation marks, of whatever kind, first in the prompt. An apostrophe
+/// within a word is no quotation mark.
 pub(super) fn quoted(prompt: &str) -> Option<String> {
     let pairs = [('"', '"'), ('“', '”'), ('«', '»'), ('\'', '\''), ('‘', '’'), ('`', '`')];
+    let alone = |letter: Option<char>| letter.is_none_or(|letter| !letter.is_alphanumeric());
     pairs
         .iter()
         .filter_map(|(open, close)| {
-            let start = prompt.find(*open)? + open.len_utf8();
-            let end = start + prompt[start..].find(*close)?;
-            let inside = prompt[start..end].trim();
+            let (at, _) = prompt
+                .match_indices(*open)
+                .find(|(at, _)| alone(prompt[..*at].chars().next_back()))?;
+            let start = at + open.len_utf8();
+            let (end, _) = prompt[start..]
+                .match_indices(*close)
+                .find(|(end, _)| alone(prompt[start + end + close.len_utf8()..].chars().next()))?;
+            let inside = prompt[start..start + end].trim();
             (!inside.is_empty() && inside.chars().count() <= 80).then(|| (start, inside.to_owned()))
         })
         .min_by_key(|(start, _)| *start)
@@ -351,5 +358,7 @@ mod tests {
         );
         assert_eq!(name("A landing page for “Lumen Café”").as_deref(), Some("Lumen Café"));
         assert_eq!(name("Una calculadora"), None);
+        assert_eq!(name("A page that doesn't look like the others' pages"), None);
+        assert_eq!(name("Call it 'Peter's'").as_deref(), Some("Peter's"));
     }
 }
