@@ -301,12 +301,6 @@ fn lots(
             all.extend(upgrades(period, period.start, period.end, superseded));
         }
     }
-    for lot in &mut all {
-        if lot.grant && lot.refunded > Tokens::ZERO && lot.refunded >= lot.tokens {
-            // Bought and given back before we saw it: nothing to give, nothing to take.
-            lot.grant = false;
-        }
-    }
     all
 }
 
