@@ -75,6 +75,12 @@ impl Say for StoreMessage<'_> {
                     path.display()
                 ),
             ),
+            StoreError::Disk(_) => Pair::new(
+                "El disco no respondió al leer o guardar. Comprueba que está conectado, que queda \
+                 espacio y que tienes permiso, y vuelve a intentarlo; lo ya guardado sigue ahí.",
+                "The disk did not answer while reading or saving. Check that it is connected, has \
+                 room and allows writing, then try again; what was saved is still there.",
+            ),
             StoreError::Value { .. } | StoreError::Unfinished | StoreError::Sql(_) => Pair::new(
                 "AUTOCREA no pudo guardar o leer algo por un fallo nuestro. Lo ya guardado sigue \
                  ahí; reinicia la aplicación y vuelve a intentarlo.",

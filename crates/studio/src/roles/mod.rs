@@ -97,6 +97,7 @@ mod tests {
                 let prompt = system_prompt(&role.id, language, "n0nce").expect("a prompt");
                 assert!(prompt.contains("\nAUTOCREA-FILES n0nce\n"), "{}", role.id);
                 assert!(prompt.contains("<<<END n0nce>>>") && !prompt.contains("{nonce}"));
+                assert!(prompt.len() < 5_000, "{}: the composer counts on it", prompt.len());
                 assert!(!role.name.is_empty() && role.summary.ends_with('.'));
             }
         }

@@ -62,6 +62,9 @@ pub enum StoreError {
     /// The writer has ended, or the work it was given panicked.
     #[error("the store did not finish the work")]
     Unfinished,
+    /// The disk did not do what was asked of it.
+    #[error("the disk failed")]
+    Disk(#[source] rusqlite::Error),
     /// Anything else that SQLite reports: a defect of ours.
     #[error("SQLite refused a statement")]
     Sql(#[source] rusqlite::Error),
@@ -70,8 +73,12 @@ pub enum StoreError {
 impl From<rusqlite::Error> for StoreError {
     fn from(source: rusqlite::Error) -> Self {
         use rusqlite::ErrorCode;
+        let extended = source.sqlite_error().map(|error| error.extended_code);
         match source.sqlite_error_code() {
+            // On a full disk, the index of the WAL is what cannot be made first.
+            _ if extended == Some(rusqlite::ffi::SQLITE_IOERR_SHMSIZE) => Self::DiskFull,
             Some(ErrorCode::DiskFull) => Self::DiskFull,
+            Some(ErrorCode::SystemIoFailure | ErrorCode::CannotOpen) => Self::Disk(source),
             Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => Self::BecameReadOnly,
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy,
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Damaged,
@@ -81,6 +88,23 @@ impl From<rusqlite::Error> for StoreError {
 }
 
 impl StoreError {
+    /// Of a failed migration: a full disk is a full disk there too.
+    pub(super) fn migration(error: refinery::Error) -> Self {
+        let mut cause = std::error::Error::source(&error);
+        while let Some(inner) = cause {
+            if let Some(sql) =
+                inner.downcast_ref::<rusqlite::Error>().and_then(|e| e.sqlite_error())
+            {
+                match Self::from(rusqlite::Error::SqliteFailure(*sql, None)) {
+                    Self::Sql(_) => {}
+                    known => return known,
+                }
+            }
+            cause = inner.source();
+        }
+        Self::Migration(Box::new(error))
+    }
+
     /// Of an operation on `path`.
     pub(crate) fn file(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();

@@ -59,7 +59,7 @@ pub fn open(dir: &Path, migrations: &[Migration]) -> Result<(PathBuf, Connection
         Runner::new(migrations)
             .set_grouped(true)
             .run(&mut connection)
-            .map_err(|e| StoreError::Migration(Box::new(e)))?;
+            .map_err(StoreError::migration)?;
     }
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.set_prepared_statement_cache_capacity(64);

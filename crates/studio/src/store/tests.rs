@@ -101,6 +101,13 @@ async fn a_full_disk_loses_nothing_and_is_said() {
     assert_eq!(greeting(&store).await.as_deref(), Some("hola"));
 }
 
+#[test]
+fn what_a_full_disk_makes_of_starting_is_a_full_disk_too() {
+    let shm_size = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_IOERR_SHMSIZE);
+    let error = StoreError::from(rusqlite::Error::SqliteFailure(shm_size, None));
+    assert!(matches!(error, StoreError::DiskFull));
+}
+
 #[tokio::test]
 async fn a_newer_database_is_refused_and_left_alone() {
     let dir = tempfile::tempdir().expect("a folder");
@@ -160,6 +167,20 @@ async fn an_upgrade_that_fails_leaves_the_database_as_it_was() {
     assert!(matches!(error, StoreError::Migration(_)), "{error:?}");
     let store = Store::open(dir.path()).expect("yesterday's program still opens it");
     assert_eq!(greeting(&store).await.as_deref(), Some("hola"));
+}
+
+#[tokio::test]
+async fn an_upgrade_without_room_is_a_full_disk() {
+    let (store, dir) = fresh();
+    greet(&store, "hola").await;
+    drop(store);
+    let hungry = tomorrow(
+        "PRAGMA max_page_count = 60;
+         CREATE TABLE big (x BLOB) STRICT; INSERT INTO big VALUES (randomblob(1000000));",
+    );
+    let error = Store::open_with(dir.path(), &hungry).expect_err("no room");
+    assert!(matches!(error, StoreError::DiskFull), "{error:?}");
+    assert_eq!(greeting(&Store::open(dir.path()).expect("opens")).await.as_deref(), Some("hola"));
 }
 
 #[tokio::test]
