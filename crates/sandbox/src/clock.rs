@@ -33,6 +33,13 @@ impl Clock {
         self.now().div_euclid(1000)
     }
 
+    /// How far it has been moved.
+    #[must_use]
+    pub fn ahead(&self) -> Duration {
+        let ahead = self.ahead_ms.load(Ordering::SeqCst);
+        Duration::from_millis(u64::try_from(ahead).unwrap_or(0))
+    }
+
     /// Moves the time forward.
     pub fn advance(&self, by: Duration) {
         self.ahead_ms.fetch_add(millis(by), Ordering::SeqCst);

@@ -55,7 +55,8 @@ pub struct Options {
     pub access_token_life: Duration,
     /// Chunks a second of the demonstration model; 0 sends without pauses.
     pub chunks_per_second: u32,
-    /// Folder for what outlasts the process (keys, people, refresh tokens); made if missing.
+    /// Folder for what outlasts the process (Clerk's key, people and refresh tokens, Stripe's
+    /// books); made if missing.
     pub state_dir: Option<PathBuf>,
 }
 
@@ -109,8 +110,10 @@ impl Sandbox {
             state_file: options.state_dir.as_ref().map(|folder| folder.join("clerk.json")),
             ..clerk::Options::default()
         });
-        let stripe =
-            Stripe::start(stripe::Options { port: options.stripe_port, clock: Clock::new() });
+        let stripe = Stripe::start_kept(
+            stripe::Options { port: options.stripe_port, clock: Clock::new() },
+            options.state_dir.as_ref().map(|folder| folder.join("stripe.json")),
+        );
         let joxcoder = JoxCoder::start(joxcoder::Options {
             port: options.joxcoder_port,
             chunks_per_second: options.chunks_per_second,
@@ -188,6 +191,13 @@ impl Sandbox {
             env.push(("STRIPE_WEBHOOK_SECRET".to_owned(), secret));
         }
         env
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        // The pages share the twins and may outlive this by a moment; the books must not wait.
+        self.stripe.put_away();
     }
 }
 

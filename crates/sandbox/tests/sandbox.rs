@@ -144,3 +144,46 @@ async fn dropping_the_sandbox_closes_every_port() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_sandbox_started_again_on_its_folder_knows_the_same_people_and_customers() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = || Options { state_dir: Some(folder.path().join("state")), ..Options::default() };
+    let first = Sandbox::start(options()).await.unwrap();
+    let client = Client::new();
+    let stripe = async |sandbox: &Sandbox, path: &str, form: Option<&[(&str, &str)]>| {
+        let url = format!("{}/v1/{path}", sandbox.stripe.url());
+        let request = match form {
+            Some(form) => client.post(url).form(form),
+            None => client.get(url),
+        };
+        let key = autocrea_sandbox::stripe::SECRET_KEY;
+        let response = request.bearer_auth(key).send().await.unwrap();
+        (response.status(), response.json::<Value>().await.unwrap())
+    };
+    let refresh = first.clerk.refresh_token("ana@example.com");
+    let form = [("email", "ana@example.com")];
+    let (_, customer) = stripe(&first, "customers", Some(&form)).await;
+    let path = format!("customers/{}", customer["id"].as_str().unwrap());
+    drop(first);
+
+    let second = Sandbox::start(options()).await.unwrap();
+    let (status, again) = stripe(&second, &path, None).await;
+    assert_eq!((status, &again["email"]), (StatusCode::OK, &json!("ana@example.com")));
+    let (_, prices) = stripe(&second, "prices?limit=100", None).await;
+    let (_, configurations) =
+        stripe(&second, "billing_portal/configurations?limit=100", None).await;
+    let third = Sandbox::start(Options::default()).await.unwrap();
+    let (_, fresh) = stripe(&third, "prices?limit=100", None).await;
+    let count = |list: &Value| list["data"].as_array().unwrap().len();
+    assert_eq!(count(&prices), count(&fresh));
+    assert_eq!(count(&configurations), 1);
+    let form = [
+        ("grant_type", "refresh_token"),
+        ("refresh_token", &refresh),
+        ("client_id", second.clerk.client_id()),
+    ];
+    let url = format!("{}/oauth/token", second.clerk.url());
+    let tokens = client.post(url).form(&form).send().await.unwrap();
+    assert_eq!(tokens.status(), StatusCode::OK);
+}

@@ -52,6 +52,8 @@ pub(crate) struct Desk {
     pub(crate) hold: watch::Sender<bool>,
     /// Rings when events have happened.
     pub(crate) news: Notify,
+    /// Rings when the books may have changed.
+    pub(crate) touched: Notify,
     /// Counts deliveries that have come to an end.
     pub(crate) delivered: watch::Sender<u64>,
 }
@@ -69,6 +71,7 @@ impl Desk {
             sign_with_own_clock: AtomicBool::new(false),
             hold: watch::Sender::new(false),
             news: Notify::new(),
+            touched: Notify::new(),
             delivered: watch::Sender::new(0),
         }
     }
@@ -84,6 +87,7 @@ impl Desk {
         let answer = work(&mut books);
         let news = !books.undelivered.is_empty();
         drop(books);
+        self.touched.notify_one();
         if news {
             self.news.notify_one();
         }
@@ -92,7 +96,14 @@ impl Desk {
 
     /// Works on the books without looking at the clock: for what must not make time pass.
     pub(crate) fn peek<T>(&self, work: impl FnOnce(&mut Books) -> T) -> T {
-        work(&mut self.books.lock())
+        let answer = work(&mut self.books.lock());
+        self.touched.notify_one();
+        answer
+    }
+
+    /// Looks at the books and changes nothing.
+    pub(crate) fn look<T>(&self, work: impl FnOnce(&Books) -> T) -> T {
+        work(&self.books.lock())
     }
 
     /// Takes one lost answer, if a test has ordered any.

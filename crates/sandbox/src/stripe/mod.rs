@@ -34,6 +34,7 @@ mod hosted;
 mod ids;
 mod invoice;
 mod invoice_payment;
+mod keeping;
 mod listing;
 mod payment;
 mod portal;
@@ -42,6 +43,7 @@ mod routes;
 mod section;
 mod subscription;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::Router;
@@ -83,6 +85,8 @@ pub struct Stripe {
     serving: Serving,
     client: reqwest::Client,
     courier: JoinHandle<()>,
+    /// Where the books are kept, and what keeps them.
+    kept: Option<(PathBuf, JoinHandle<()>)>,
 }
 
 impl std::fmt::Debug for Stripe {
@@ -94,6 +98,9 @@ impl std::fmt::Debug for Stripe {
 impl Drop for Stripe {
     fn drop(&mut self) {
         self.courier.abort();
+        if let Some((_, keeper)) = &self.kept {
+            keeper.abort();
+        }
     }
 }
 
@@ -103,11 +110,24 @@ impl Stripe {
     /// # Errors
     /// When no port can be had.
     pub async fn start(options: Options) -> anyhow::Result<Self> {
+        Self::start_kept(options, None).await
+    }
+
+    /// Starts it with the books that are kept in that file, and keeps them there; without a file,
+    /// or with none that can be read yet, the books are new.
+    ///
+    /// # Errors
+    /// When no port can be had.
+    pub async fn start_kept(options: Options, file: Option<PathBuf>) -> anyhow::Result<Self> {
         let bound = Bound::to(options.port).await?;
-        let mut books =
-            Books { url: bound.url(), now: options.clock.now_secs(), ..Books::default() };
-        books.stock_catalogue();
-        books.stock_configuration();
+        let known = file.as_deref().and_then(|file| keeping::open(file, &options.clock));
+        let mut books = known.unwrap_or_else(|| {
+            let mut books = Books { now: options.clock.now_secs(), ..Books::default() };
+            books.stock_catalogue();
+            books.stock_configuration();
+            books
+        });
+        books.url = bound.url();
         let desk = Arc::new(Desk::new(books, options.clock));
         let router = Router::new()
             .route("/v1/{*path}", any(door::answer))
@@ -116,7 +136,19 @@ impl Stripe {
             .with_state(Arc::clone(&desk));
         let client = crate::http_client();
         let courier = tokio::spawn(delivery::run(Arc::clone(&desk), client.clone()));
-        Ok(Self { desk, serving: bound.serve(router), client, courier })
+        let kept = file.map(|file| {
+            let keeper = tokio::spawn(keeping::run(Arc::clone(&desk), file.clone()));
+            (file, keeper)
+        });
+        Ok(Self { desk, serving: bound.serve(router), client, courier, kept })
+    }
+
+    /// Writes the books a last time, if they are kept. Changes after that are not kept.
+    pub fn put_away(&self) {
+        if let Some((file, keeper)) = &self.kept {
+            keeper.abort();
+            keeping::write(&self.desk, file);
+        }
     }
 
     /// Base address, without `/v1`.
