@@ -40,7 +40,15 @@ export const scenes = [
   { name: "project-fresh-signed-out", scene: "fresh-signedout", hash: MENU },
   { name: "project-preview", scene: "signedin", hash: MENU },
   { name: "project-code", scene: "signedin", hash: MENU, act: press("tab-code") },
-  { name: "project-older", scene: "signedin", hash: MENU, act: press("version-1") },
+  {
+    name: "project-older",
+    scene: "signedin",
+    hash: MENU,
+    act: async (page) => {
+      if (!(await page.getByTestId("versions").count())) await press("versions-toggle")(page);
+      await press("version-1")(page);
+    },
+  },
   { name: "project-console", scene: "broken", hash: MENU, act: press("console-toggle") },
   { name: "project-context", scene: "signedin", hash: MENU, act: press("context-open") },
   { name: "project-role", scene: "signedin", hash: MENU, act: press("role") },

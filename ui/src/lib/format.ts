@@ -29,6 +29,7 @@ export function money(amount: number, currency: string, locale: string): string 
     style: "currency",
     currency: code,
     currencyDisplay: "narrowSymbol",
+    useGrouping: "always",
     minimumFractionDigits: Number.isInteger(value) ? 0 : digits,
     maximumFractionDigits: digits,
   }).format(value);

@@ -21,7 +21,10 @@ export function readMessage(data: unknown): ConsoleLine | null {
   const { source, level, text, file, line, column } = data as Record<string, unknown>;
   if (source !== "autocrea-preview" || typeof text !== "string") return null;
   const known = typeof level === "string" && LEVELS.includes(level) ? (level as Level) : "log";
-  const place = [file, line, column].filter(
+  // A frame's own address says nothing to a person; the file in it does.
+  const name =
+    typeof file === "string" ? file.replace(/^[a-z+.-]+:\/\/[^/]*\//i, "").replace(/[?#].*$/, "") : file;
+  const place = [name, line, column].filter(
     (part) => (typeof part === "string" && part !== "") || (typeof part === "number" && part > 0),
   );
   return { level: known, text: text.slice(0, MOST_TEXT), where: place.join(":").slice(0, 300), count: 1 };

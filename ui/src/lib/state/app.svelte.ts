@@ -59,6 +59,12 @@ class App {
   readonly figures = $derived(this.account?.snapshot?.tokens ?? null);
   readonly plans = $derived(this.account?.config?.plans ?? []);
 
+  /** What the free plan gives, as the relay says; the published figure until it has been heard. */
+  readonly freeTokens = $derived(this.plans.find((plan) => plan.id === "free")?.tokens ?? 20_000);
+  width = $state(window.innerWidth);
+  /** The workspace needs the width; elsewhere the rail is as it was left. */
+  readonly railIsFolded = $derived(this.railFolded || (this.route.name === "project" && this.width < 1280));
+
   planName(id: string): string {
     return this.plans.find((plan) => plan.id === id)?.name ?? id.charAt(0).toUpperCase() + id.slice(1);
   }
