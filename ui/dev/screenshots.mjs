@@ -5,22 +5,16 @@
 import { mkdir } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
-import { createServer } from "vite";
 import { chromiumPath } from "./chromium.mjs";
 import { scenes } from "./scenes.mjs";
+import { served } from "./served.mjs";
 
 const list = (name, all) => (process.env[name] ?? all).split(",");
 const wanted = process.argv.slice(2);
 const out = fileURLToPath(new URL("../shots/", import.meta.url));
 await mkdir(out, { recursive: true });
 
-const server = await createServer({
-  configFile: fileURLToPath(new URL("./vite.config.ts", import.meta.url)),
-  server: { port: 0 },
-  logLevel: "error",
-});
-await server.listen();
-const base = server.resolvedUrls.local[0];
+const { base, close } = await served("shots");
 const browser = await chromium.launch({ executablePath: chromiumPath(), args: ["--no-sandbox"] });
 for (const size of list("SIZES", "1100x720,1440x900")) {
   const [width, height] = size.split("x").map(Number);
@@ -41,7 +35,7 @@ for (const size of list("SIZES", "1100x720,1440x900")) {
         } catch (error) {
           console.error(`${name}: ${error.message.split("\n")[0]}`);
         }
-        await page.waitForTimeout(450);
+        await page.waitForTimeout(350);
         await page.screenshot({ path: `${out}${name}.${lang}.${theme}.${size}.png` });
         await context.close();
       }
@@ -49,4 +43,4 @@ for (const size of list("SIZES", "1100x720,1440x900")) {
   }
 }
 await browser.close();
-await server.close();
+await close();

@@ -1,32 +1,24 @@
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { fileURLToPath } from "node:url";
 import { chromium, type Browser, type Page } from "playwright-core";
-import { createServer, type ViteDevServer } from "vite";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { chromiumPath } from "../dev/chromium.mjs";
 import { scenes } from "../dev/scenes.mjs";
+import { served } from "../dev/served.mjs";
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const MENU = "#/project/0198f3a1-0000-7000-8000-000000000001";
-let server: ViteDevServer;
 let browser: Browser;
 let base: string;
+let close: () => Promise<void>;
 
 beforeAll(async () => {
-  server = await createServer({
-    configFile: fileURLToPath(new URL("../dev/vite.config.ts", import.meta.url)),
-    cacheDir: fileURLToPath(new URL("../node_modules/.vite-test", import.meta.url)),
-    server: { port: 0, hmr: false },
-    logLevel: "error",
-  });
-  await server.listen();
-  base = server.resolvedUrls?.local[0] ?? "";
+  ({ base, close } = await served("screens"));
   browser = await chromium.launch({ executablePath: chromiumPath(), args: ["--no-sandbox"] });
 }, 120_000);
 afterAll(async () => {
   await browser?.close();
-  await server?.close();
+  await close?.();
 });
 
 async function open(
@@ -54,6 +46,7 @@ describe("every screen", () => {
       await page.evaluate(axe);
       for (const theme of ["dark", "light"]) {
         await page.evaluate((value) => (document.documentElement.dataset.theme = value), theme);
+        await page.waitForTimeout(80);
         const found = await page.evaluate(async () => {
           // The previewed page is the creator's, not ours.
           const results = await (window as never as { axe: typeof import("axe-core") }).axe.run(
@@ -123,7 +116,9 @@ describe("the main job, over the played studio", () => {
     const { page, close } = await open("scene=broken&lang=en&pace=0", MENU);
     await page.locator("[data-testid=console-toggle][data-errors='1']").click();
     await page.getByTestId("fix-error").click();
-    await expect.poll(() => page.getByTestId("prompt").inputValue()).toContain("addEventListener");
+    await expect
+      .poll(() => page.getByTestId("prompt").inputValue(), { timeout: 15_000 })
+      .toContain("addEventListener");
     await close();
   });
 
@@ -132,20 +127,22 @@ describe("the main job, over the played studio", () => {
     const before = await page.getByTestId("project-card").count();
     await page.getByTestId("project-menu").first().click();
     await page.getByTestId("project-menu-trash").click();
-    await expect.poll(() => page.getByTestId("project-card").count()).toBe(before - 1);
+    await expect.poll(() => page.getByTestId("project-card").count(), { timeout: 15_000 }).toBe(before - 1);
     await page.getByTestId("toast-undo").click();
-    await expect.poll(() => page.getByTestId("project-card").count()).toBe(before);
+    await expect.poll(() => page.getByTestId("project-card").count(), { timeout: 15_000 }).toBe(before);
     await close();
   });
 
   it("does everything of a new project by keyboard", async () => {
     const { page, close } = await open("scene=signedin&lang=en&pace=0", "#/dashboard");
     await page.keyboard.press("Control+k");
+    await page.locator("[data-testid=palette-input]:focus").waitFor();
     await page.keyboard.type("new proj");
     await page.keyboard.press("Enter");
+    await page.locator("[data-testid=project-name]:focus").waitFor();
     await page.keyboard.type("By keyboard");
     await page.keyboard.press("Enter");
-    await expect.poll(() => page.getByTestId("project-title").textContent()).toBe("By keyboard");
+    await page.getByTestId("project-title").getByText("By keyboard").waitFor();
     await close();
   });
 });

@@ -14,18 +14,27 @@ export type Block =
   | { kind: "code"; language: string; text: string }
   | { kind: "rule" };
 
+// Read from the left: code first, since nothing inside it means anything else. (No look-behind: the
+// oldest webviews that the app runs in do not know it.)
 const INLINE =
-  /(`+)([^`]|[^`].*?[^`])\1(?!`)|\*\*(?=\S)(.+?)(?<=\S)\*\*|(?<![*\w])\*(?=[^\s*])(.+?)(?<=[^\s*])\*(?![*\w])|(?<![_\w])_(?=[^\s_])(.+?)(?<=[^\s_])_(?![_\w])|\[([^\]]+)\]\((https?:\/\/[^\s)]+)\)/g;
+  /(`+)([^`]|[^`].*?[^`])\1(?!`)|\*\*(\S|\S.*?\S)\*\*|\*([^\s*]|[^\s*].*?[^\s*])\*(?![*\w])|_([^\s_]|[^\s_].*?[^\s_])_(?![_\w])|\[([^\]]+)\]\((https?:\/\/[^\s)]+)\)/g;
 
 export function inline(text: string): Inline[] {
   const found: Inline[] = [];
   let from = 0;
-  for (const match of text.matchAll(INLINE)) {
-    if (match.index > from) found.push({ kind: "text", text: text.slice(from, match.index) });
+  const pattern = new RegExp(INLINE);
+  for (let match = pattern.exec(text); match; match = pattern.exec(text)) {
     const [whole, , code, strong, star, under, label, url] = match;
+    const emphasis = star ?? under;
+    // In the middle of a word a star or an underscore is itself.
+    if (emphasis !== undefined && /[\w*]/.test(text.charAt(match.index - 1))) {
+      pattern.lastIndex = match.index + 1;
+      continue;
+    }
+    if (match.index > from) found.push({ kind: "text", text: text.slice(from, match.index) });
     if (code !== undefined) found.push({ kind: "code", text: code.trim() || code });
     else if (strong !== undefined) found.push({ kind: "strong", text: strong });
-    else if (star !== undefined || under !== undefined) found.push({ kind: "em", text: star ?? under ?? "" });
+    else if (emphasis !== undefined) found.push({ kind: "em", text: emphasis });
     else if (label !== undefined && url !== undefined) found.push({ kind: "link", text: label, url });
     from = match.index + whole.length;
   }

@@ -84,6 +84,7 @@ class App {
       this.settings = boot.settings;
       this.account = boot.account;
       speech.language = boot.language;
+      this.signInOpen = boot.account.session.kind === "signing_in";
       this.boot = boot;
       if (boot.storeProblem) {
         this.fatal = boot.storeProblem;
@@ -143,7 +144,6 @@ class App {
       this.signInProblem = null;
       this.secretPlaceOpen = false;
     }
-    if (is === "signing_in") this.signInProblem = null;
   }
 
   async readProjects(): Promise<void> {
@@ -203,8 +203,11 @@ class App {
   }
 
   async signIn(): Promise<void> {
+    // An attempt that is open already is shown again, not begun anew.
+    const waiting = this.account?.session.kind === "signing_in" && this.signInProblem === null;
     this.signInProblem = null;
     this.signInOpen = true;
+    if (waiting) return;
     const problem = await this.withAccount(() => commands.signInStart());
     if (problem && problem.code !== "secret_place_needed") this.signInProblem = problem;
   }

@@ -1,0 +1,1 @@
+export function served(name: string): Promise<{ base: string; close: () => Promise<void> }>;
