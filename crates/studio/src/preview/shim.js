@@ -45,15 +45,59 @@
       tell({ kind: 'console', level, text: values.map(shown).join(' ').slice(0, 10000) });
     };
   }
+  // WebKit hides the errors of a frame's classic scripts from a frame without an origin ("Script
+  // error."), unless the script comes from a blob. There, each is turned into one as the parser
+  // meets it, before it runs; errors are put back to the file and line that they come from.
+  const HERE = `${location.protocol}//${location.host}/`;
+  const places = new Map();
+  const read = (url) => {
+    try {
+      const request = new XMLHttpRequest();
+      request.open('GET', url, false);
+      request.send();
+      return request.status === 200 ? request.responseText : null;
+    } catch { return null; }
+  };
+  const explain = (script) => {
+    const classic = ['', 'text/javascript', 'application/javascript'].includes(script.type);
+    if (!classic || script.integrity || (script.src && !script.src.startsWith(HERE))) return;
+    const file = script.src || location.href;
+    const text = script.src ? read(file) : script.textContent;
+    if (!text || /\bimport\s*\(|currentScript/.test(text)) return;
+    const url = URL.createObjectURL(new Blob([text], { type: 'text/javascript' }));
+    places.set(url, { file, inline: script.src ? '' : text });
+    script.src = url;
+  };
+  if (!/Chrom/.test(navigator.userAgent)) {
+    new MutationObserver((records) => {
+      for (const record of records) {
+        for (const node of record.addedNodes) if (node instanceof HTMLScriptElement) explain(node);
+      }
+    }).observe(document, { childList: true, subtree: true });
+  }
+  const short = (file) => (file.startsWith(HERE) ? file.slice(HERE.length).split(/[?#]/)[0] : file);
+  const placed = (file, line) => {
+    const place = places.get(file);
+    if (!place) return { file: short(file), line };
+    const page = place.inline ? (read(location.href) ?? '').replace(/\r\n?/g, '\n') : '';
+    const before = place.inline ? Math.max(0, page.indexOf(place.inline)) : 0;
+    return { file: short(place.file), line: line && line + page.slice(0, before).split('\n').length - 1 };
+  };
+  const trace = (error) => {
+    let text = `${(error && error.stack) || ''}`.slice(0, 10000);
+    for (const [url, place] of places) text = text.replaceAll(url, short(place.file));
+    return text.replaceAll(HERE, '');
+  };
+
   addEventListener('error', (event) => {
     if (!(event instanceof ErrorEvent)) {
       const from = event.target && (event.target.src || event.target.href);
-      if (from) tell({ kind: 'error', level: 'error', text: MISSING.replace('{file}', `${from}`.slice(0, 300)) });
+      if (from) tell({ kind: 'error', level: 'error', text: MISSING.replace('{file}', short(`${from}`).slice(0, 300)) });
       return;
     }
     tell({
-      kind: 'error', level: 'error', text: `${event.message}`, file: event.filename || '',
-      line: event.lineno || 0, column: event.colno || 0, stack: (event.error && event.error.stack) || '',
+      kind: 'error', level: 'error', text: `${event.message}`, ...placed(event.filename || '', event.lineno || 0),
+      column: event.colno || 0, stack: trace(event.error),
     });
   }, true);
   addEventListener('unhandledrejection', (event) => {
@@ -61,7 +105,7 @@
     tell({
       kind: 'error', level: 'error',
       text: reason instanceof Error ? `${reason.name}: ${reason.message}` : shown(reason),
-      stack: (reason && reason.stack) || '',
+      stack: trace(reason),
     });
   });
 
