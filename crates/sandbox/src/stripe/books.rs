@@ -167,7 +167,7 @@ impl Books {
     /// A list inside an object, complete.
     pub(crate) fn sublist(url: &str, data: &[Value]) -> Value {
         serde_json::json!({
-            "object": "list", "data": data, "has_more": false, "total_count": data.len(), "url": url,
+            "object": "list", "data": data, "has_more": false, "url": url,
         })
     }
 }

@@ -190,6 +190,7 @@ impl PaymentMethod {
                 "brand": "visa",
                 "checks": { "address_line1_check": null, "address_postal_code_check": null, "cvc_check": "pass" },
                 "country": "US",
+                "electronic_commerce_indicator": null,
                 "exp_month": 12,
                 "exp_year": 2034,
                 "fingerprint": format!("fp{}", self.card.last4()),

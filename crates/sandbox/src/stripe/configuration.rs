@@ -112,7 +112,7 @@ impl Configuration {
                 "invoice_history": { "enabled": self.invoice_history },
                 "payment_method_update": { "enabled": self.payment_method_update, "payment_method_configuration": null },
                 "subscription_cancel": {
-                    "cancellation_reason": { "enabled": !self.cancel_reasons.is_empty(), "options": self.cancel_reasons },
+                    "cancellation_reason": { "enabled": !self.cancel_reasons.is_empty(), "feedback_options": null, "options": self.cancel_reasons },
                     "enabled": self.cancel,
                     "mode": if self.cancel_immediately { "immediately" } else { "at_period_end" },
                     "proration_behavior": "none",

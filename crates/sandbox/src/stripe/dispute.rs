@@ -98,7 +98,6 @@ impl Dispute {
                 "past_due": false,
                 "submission_count": 0,
             },
-            "intended_submission_method": null,
             "is_charge_refundable": false,
             "livemode": false,
             "metadata": self.metadata,

@@ -36,6 +36,7 @@ mod invoice;
 mod invoice_payment;
 mod keeping;
 mod listing;
+pub mod official;
 mod payment;
 mod portal;
 mod refund;

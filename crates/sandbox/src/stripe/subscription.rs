@@ -200,7 +200,7 @@ impl Books {
             "description": s.description,
             "discounts": [],
             "ended_at": s.ended_at,
-            "invoice_settings": { "account_tax_ids": null, "issuer": { "type": "self" } },
+            "invoice_settings": { "account_tax_ids": null, "custom_fields": null, "description": null, "footer": null, "issuer": { "type": "self" } },
             "items": Self::sublist(&format!("/v1/subscription_items?subscription={}", s.id), &[item]),
             "latest_invoice": s.latest_invoice,
             "livemode": false,
@@ -219,7 +219,7 @@ impl Books {
             "test_clock": null,
             "transfer_data": null,
             "trial_end": s.trial_end,
-            "trial_settings": { "end_behavior": { "missing_payment_method": "create_invoice" } },
+            "trial_settings": { "end_behavior": { "billing_cycle_anchor": null, "missing_payment_method": "create_invoice" } },
             "trial_start": s.trial_start,
         })
     }

@@ -2,6 +2,7 @@
 #![allow(clippy::expect_used, clippy::panic, reason = "a test that cannot go on says why and ends")]
 
 mod api;
+mod node;
 mod pages;
 mod support;
 mod time;

@@ -228,3 +228,36 @@ async fn an_upgrade_that_cannot_be_paid_changes_nothing() {
     assert_eq!(text(&paid.now(&stripe), "/items/data/0/price/id"), prices.creator);
     assert_eq!(kinds_after(&stripe, seen), Vec::<String>::new());
 }
+
+#[tokio::test]
+async fn the_buttons_of_the_index_page_stand_for_time_and_banks() {
+    let stripe = stripe().await;
+    assert!(stripe.index_section().contains("None yet."));
+    let paid = subscribed(&stripe, &stripe.prices().creator, "");
+    let section = stripe.index_section();
+    assert!(section.contains("ana@example.com") && section.contains("AUTOCREA Creator / month"));
+    let press = |action: &str, id: &str| {
+        let url = format!("{}/sandbox/{action}", stripe.url());
+        let form = [("id", id.to_owned())];
+        async move { browser().post(url).form(&form).send().await.expect("an answer").status() }
+    };
+    assert_eq!(press("dispute", &paid.subscription).await, 303);
+    let dispute = text(&stripe.call("GET", "disputes", "").expect("disputes"), "/data/0/id");
+    assert_eq!(press("lost", &dispute).await, 303);
+    assert_eq!(press("lost", &dispute).await, 400);
+    assert_eq!(press("break", &paid.subscription).await, 303);
+    assert_eq!(press("month", "").await, 303);
+    assert_eq!(text(&paid.now(&stripe), "/status"), "past_due");
+    assert_eq!(press("end", &paid.subscription).await, 303);
+    assert_eq!(text(&paid.now(&stripe), "/status"), "canceled");
+    assert_eq!(press("down", "").await, 303);
+    assert!(stripe.index_section().contains("Switch the API on"));
+    let foreign = browser()
+        .post(format!("{}/sandbox/down", stripe.url()))
+        .header("origin", "https://example.com")
+        .form(&[("id", "")])
+        .send()
+        .await
+        .expect("an answer");
+    assert_eq!(foreign.status(), 403);
+}
