@@ -5,7 +5,8 @@
 
 use super::customers;
 use super::facts::Facts;
-use super::fold::{FoldError, Lot, Outcome, WonDispute, fold};
+use super::fold::{FoldError, Outcome, fold};
+use super::lots::{Lot, WonDispute};
 use super::pricebook::PriceBook;
 use crate::account;
 use crate::db::{DbError, Tx};

@@ -9,13 +9,12 @@
 //! Deliberately not here: spending. How much of a lot is left is the ledger's; this says what a
 //! lot was granted, when it ends and what share of it was paid back.
 
-use super::facts::{Facts, InvoiceFact, Standing, Status, SubscriptionFact};
-use super::months::months;
+use super::facts::{Facts, InvoiceFact, Status, SubscriptionFact};
+use super::lots::{self, Lot, WonDispute};
 use super::periods::{Period, paid_periods};
 use super::pricebook::PriceBook;
-use super::share;
-use autocrea_protocol::account::{Interval, Subscription, SubscriptionStatus};
-use autocrea_protocol::{PlanId, Tokens, UnixMillis};
+use autocrea_protocol::account::{Subscription, SubscriptionStatus};
+use autocrea_protocol::{PlanId, UnixMillis};
 use std::collections::HashSet;
 
 /// Why nothing was changed.
@@ -48,44 +47,6 @@ pub struct Outcome {
     pub next_change_at: Option<UnixMillis>,
 }
 
-/// A lot of a paid plan.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Lot {
-    /// `invoice:<id>`, `invoice:<id>:<n>` or `upgrade:<id>`.
-    pub source: String,
-    /// The invoice that paid for it.
-    pub invoice: String,
-    /// Of which plan.
-    pub plan: PlanId,
-    /// How many.
-    pub tokens: Tokens,
-    /// From when on.
-    pub starts_at: UnixMillis,
-    /// Until when.
-    pub ends_at: UnixMillis,
-    /// A lot that is not there yet is to be granted. Never taken as "take away".
-    pub grant: bool,
-    /// If it is there with another amount, that is to be put right (upgrades only).
-    pub adjust: bool,
-    /// A later period has begun: what is left of it ends now.
-    pub superseded: bool,
-    /// How much of it was paid back to the card.
-    pub refunded: Tokens,
-    /// Disputes that hold or took the money.
-    pub contested_by: Vec<String>,
-}
-
-/// A dispute that was decided for us.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WonDispute {
-    /// `du_…`
-    pub dispute: String,
-    /// Of a charge of this invoice.
-    pub invoice: String,
-    /// The period it paid for is over, or has been followed by another.
-    pub superseded: bool,
-}
-
 /// Decides. `duplicates` are subscriptions that were found beside a live one before.
 ///
 /// # Errors
@@ -98,18 +59,16 @@ pub fn fold(
     now: UnixMillis,
 ) -> Result<Outcome, FoldError> {
     let standing = Choice::of(facts, duplicates);
-    let left_out: HashSet<String> =
-        duplicates.iter().cloned().chain(standing.duplicates.iter().cloned()).collect();
     if let Some(governing) = standing.governing {
         known_prices(facts, governing, book)?;
     }
-    let periods = paid_periods(facts, &left_out, book);
+    let periods = paid_periods(facts, &standing.left_out, book);
     let (subscription, mut changes) = standing.governing.map_or_else(
         || (Subscription::none(), Vec::new()),
         |governing| in_force(facts, governing, &periods, book, now),
     );
-    let lots = lots(&periods, standing.governing, book, now, &mut changes);
-    let won = won(&periods);
+    let lots = lots::of(&periods, standing.governing, book, now, &mut changes);
+    let won = lots::won(&periods);
     Ok(Outcome {
         live: standing
             .governing
@@ -126,25 +85,52 @@ pub fn fold(
 /// Which subscription counts, and which should not be.
 struct Choice<'f> {
     governing: Option<&'f SubscriptionFact>,
+    /// Live beside it: to be undone.
     duplicates: Vec<String>,
+    /// Not counted: the duplicates, known and new, and those that somebody has undone already.
+    left_out: HashSet<String>,
 }
 
 impl<'f> Choice<'f> {
     fn of(facts: &'f Facts, known: &HashSet<String>) -> Self {
-        let mut real: Vec<&SubscriptionFact> = facts
-            .subscriptions
-            .iter()
-            .filter(|subscription| subscription.status.counts())
-            .filter(|subscription| !known.contains(&subscription.id))
-            .collect();
+        let mut real: Vec<&SubscriptionFact> =
+            facts.subscriptions.iter().filter(|one| one.status.counts()).collect();
         real.sort_by(|a, b| (a.created, &a.id).cmp(&(b.created, &b.id)));
-        let mut live = real.iter().filter(|subscription| subscription.status.is_live());
-        let first = live.next().copied();
-        Self {
-            duplicates: live.map(|subscription| subscription.id.clone()).collect(),
-            governing: first.or_else(|| real.last().copied()),
+        let mut choice = Self { governing: None, duplicates: Vec::new(), left_out: known.clone() };
+        let mut counted: Vec<&SubscriptionFact> = Vec::new();
+        for one in real {
+            if known.contains(&one.id) {
+                continue;
+            }
+            if counted.iter().any(|earlier| earlier.status.is_live()) && one.status.is_live() {
+                choice.duplicates.push(one.id.clone());
+                choice.left_out.insert(one.id.clone());
+            } else if counted.iter().any(|earlier| overlaps(earlier, one)) && was_undone(facts, one)
+            {
+                choice.left_out.insert(one.id.clone());
+            } else {
+                counted.push(one);
+            }
         }
+        let live = counted.iter().find(|one| one.status.is_live());
+        choice.governing = live.or_else(|| counted.last()).copied();
+        choice
     }
+}
+
+/// Whether `later` began while `earlier` had not ended.
+fn overlaps(earlier: &SubscriptionFact, later: &SubscriptionFact) -> bool {
+    earlier.ended_at.is_none_or(|ended| ended > later.created)
+}
+
+/// Whether a subscription has ended and all its money was given back: what becomes of a second
+/// one, here or by somebody's hand at Stripe.
+fn was_undone(facts: &Facts, subscription: &SubscriptionFact) -> bool {
+    let mut paid = facts
+        .invoices
+        .iter()
+        .filter(|invoice| invoice.paid && invoice.subscription == subscription.id);
+    !subscription.status.is_live() && paid.all(InvoiceFact::is_refunded)
 }
 
 /// The subscription in force, and the paid lines of its running period, must be of known prices.
@@ -266,158 +252,4 @@ fn grace_end(facts: &Facts, governing: &SubscriptionFact, book: &PriceBook) -> U
     };
     let failed = overdue(true).or_else(|| overdue(false)).unwrap_or(governing.period_start);
     UnixMillis::from_secs(failed).plus_millis(book.grace_millis())
-}
-
-/// Every lot that the paid periods bring.
-fn lots(
-    periods: &[Period<'_>],
-    governing: Option<&SubscriptionFact>,
-    book: &PriceBook,
-    now: UnixMillis,
-    changes: &mut Vec<UnixMillis>,
-) -> Vec<Lot> {
-    let mut all = Vec::new();
-    for (index, period) in periods.iter().enumerate() {
-        let superseded = index + 1 < periods.len();
-        if period.interval == Interval::Year && !period.is_trial {
-            let running = governing.filter(|governing| {
-                governing.id == period.invoice.subscription
-                    && matches!(
-                        governing.status,
-                        Status::Active | Status::Trialing | Status::Canceled
-                    )
-            });
-            let more = running.is_some() && !superseded;
-            yearly(&mut all, period, superseded, more, book, now, changes);
-        } else {
-            let tokens = book.tokens_of(&period.plan);
-            all.push(Lot {
-                source: format!("invoice:{}", period.invoice.id),
-                plan: period.plan.clone(),
-                tokens,
-                refunded: Tokens(period.invoice.refunded_share_of(tokens.get())),
-                ..blank(period.invoice, period.start, period.end, superseded)
-            });
-            all.extend(upgrades(period, period.start, period.end, superseded));
-        }
-    }
-    all
-}
-
-/// A yearly period: a lot a month, the first at once, each other when its month begins.
-fn yearly(
-    all: &mut Vec<Lot>,
-    period: &Period<'_>,
-    superseded: bool,
-    more: bool,
-    book: &PriceBook,
-    now: UnixMillis,
-    changes: &mut Vec<UnixMillis>,
-) {
-    let given_back = period.invoice.is_refunded() || period.invoice.is_contested();
-    for (number, start, end) in months(period.start, period.end) {
-        let begins = UnixMillis::from_secs(start);
-        if number > 1 && begins > now {
-            if more && !given_back {
-                changes.push(begins);
-            }
-            break;
-        }
-        let over = UnixMillis::from_secs(end) <= now;
-        let source = if number == 1 {
-            format!("invoice:{}", period.invoice.id)
-        } else {
-            format!("invoice:{}:{number}", period.invoice.id)
-        };
-        let (plan, tokens) = if number == 1 {
-            (period.plan.clone(), book.tokens_of(&period.plan))
-        } else {
-            period.highest_at(start, book)
-        };
-        let mut lot = Lot { source, plan, tokens, ..blank(period.invoice, start, end, superseded) };
-        if number > 1 {
-            lot.grant = more && !given_back && !over;
-        }
-        lot.refunded = Tokens(period.invoice.refunded_share_of(lot.tokens.get()));
-        all.push(lot);
-        all.extend(upgrades(period, start, end, superseded));
-    }
-}
-
-/// The upgrade lots of the part `start..end` of a period (the whole of it, or a month of a year).
-/// A year's later months carry the higher plan themselves, so that a change is worth something
-/// only in the month it falls in.
-fn upgrades(period: &Period<'_>, start: i64, end: i64, superseded: bool) -> Vec<Lot> {
-    let mut found: Vec<Lot> = Vec::new();
-    for change in &period.changes {
-        if change.start < start || change.start >= end {
-            continue;
-        }
-        let part = change.end.min(end).saturating_sub(change.start).max(0);
-        let gain = Tokens(share(change.gain.get(), part, end.saturating_sub(start)));
-        let source = format!("upgrade:{}", change.invoice.id);
-        if let Some(known) = found.iter_mut().find(|lot| lot.source == source) {
-            known.tokens += gain;
-            known.plan = change.plan.clone();
-        } else {
-            found.push(Lot {
-                source,
-                plan: change.plan.clone(),
-                tokens: gain,
-                adjust: true,
-                ..blank(change.invoice, change.start, end, superseded)
-            });
-        }
-    }
-    for lot in &mut found {
-        // A change that brought nothing makes no lot, but one that was made before may shrink.
-        lot.grant = lot.tokens > Tokens::ZERO;
-        if let Some(change) = period.changes.iter().find(|change| change.invoice.id == lot.invoice)
-        {
-            lot.refunded = Tokens(change.invoice.refunded_share_of(lot.tokens.get()));
-        }
-    }
-    found
-}
-
-fn blank(invoice: &InvoiceFact, start: i64, end: i64, superseded: bool) -> Lot {
-    Lot {
-        source: String::new(),
-        invoice: invoice.id.clone(),
-        plan: PlanId::free(),
-        tokens: Tokens::ZERO,
-        starts_at: UnixMillis::from_secs(start),
-        ends_at: UnixMillis::from_secs(end),
-        grant: true,
-        adjust: false,
-        superseded,
-        refunded: Tokens::ZERO,
-        contested_by: invoice
-            .disputes
-            .iter()
-            .filter(|dispute| dispute.standing != Standing::Won)
-            .map(|dispute| dispute.id.clone())
-            .collect(),
-    }
-}
-
-fn won(periods: &[Period<'_>]) -> Vec<WonDispute> {
-    let newest = periods.len().saturating_sub(1);
-    let mut all = Vec::new();
-    for (index, period) in periods.iter().enumerate() {
-        let invoices = std::iter::once(period.invoice)
-            .chain(period.changes.iter().map(|change| change.invoice));
-        for invoice in invoices {
-            all.extend(
-                invoice.disputes.iter().filter(|dispute| dispute.standing == Standing::Won).map(
-                    |dispute| WonDispute {
-                        dispute: dispute.id.clone(),
-                        invoice: invoice.id.clone(),
-                        superseded: index < newest,
-                    },
-                ),
-            );
-        }
-    }
-    all
 }

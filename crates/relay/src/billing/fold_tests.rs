@@ -1,7 +1,8 @@
 //! The rules of the contract, one sentence each.
 
 use super::facts::{DisputeFact, Facts, InvoiceFact, LineFact, Standing, Status, SubscriptionFact};
-use super::fold::{FoldError, Lot, Outcome, fold};
+use super::fold::{FoldError, Outcome, fold};
+use super::lots::Lot;
 use super::pricebook::PriceBook;
 use autocrea_protocol::account::{Interval, Subscription, SubscriptionStatus};
 use autocrea_protocol::{PlanId, Tokens, UnixMillis};
@@ -418,6 +419,23 @@ fn of_two_live_subscriptions_the_later_is_named_and_brings_nothing() {
 }
 
 #[test]
+fn a_second_subscription_that_was_undone_before_we_looked_leaves_the_first_alone() {
+    let (first, base) = creator();
+    let mut later = sub("s2", "p", Status::Canceled, T0 + 10, T0 + MONTH);
+    later.ended_at = Some(T0 + 20);
+    let mut extra = opening("i2", "s2", "p", T0 + 10, T0 + MONTH);
+    extra.refunded = extra.charged;
+    let alone = at(&facts(std::slice::from_ref(&first), std::slice::from_ref(&base)), T0 + 30);
+    assert_eq!(
+        at(&facts(&[later.clone(), first.clone()], &[extra.clone(), base.clone()]), T0 + 30),
+        alone
+    );
+    // What was paid and not given back is credited, whatever else.
+    extra.refunded = 0;
+    assert_eq!(at(&facts(&[later, first], &[extra, base]), T0 + 30).lots.len(), 2);
+}
+
+#[test]
 fn who_subscribes_again_after_cancelling_has_the_new_subscription() {
     let (mut old, base) = creator();
     old.status = Status::Canceled;
@@ -457,4 +475,77 @@ fn a_dispute_names_the_lots_it_holds_and_a_won_one_is_told() {
     let won = at(&facts(&[s], &[base]), T0 + 1);
     assert!(lot(&won, "invoice:i1").contested_by.is_empty());
     assert_eq!(won.won[0].dispute, "du");
+}
+
+/// Laws that hold whatever happened.
+mod laws {
+    use super::*;
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
+    /// A month of changes between the monthly plans: to which, when (in thousandths of the
+    /// period), and whether it was paid.
+    fn changes() -> impl Strategy<Value = Vec<(&'static str, i64, bool)>> {
+        prop::collection::vec((select(vec!["c", "p", "b"]), 1..1000_i64, any::<bool>()), 0..8)
+    }
+
+    fn story(base: &str, changes: &[(&str, i64, bool)]) -> Facts {
+        let end = T0 + MONTH;
+        let mut invoices = vec![opening("base", "s", base, T0, end)];
+        let mut sorted = changes.to_vec();
+        sorted.sort_by_key(|(_, at, _)| *at);
+        let mut from = base;
+        for (index, (to, at, paid)) in sorted.iter().enumerate() {
+            let at = T0 + MONTH * at / 1000;
+            let mut invoice = change(&format!("u{index}"), "s", from, to, at, end);
+            (invoice.paid, invoice.open) = (*paid, !paid);
+            invoices.push(invoice);
+            from = to;
+        }
+        facts(&[sub("s", from, Status::Active, T0, end)], &invoices)
+    }
+
+    proptest! {
+        #[test]
+        fn the_order_of_stripes_lists_does_not_matter(
+            base in select(vec!["c", "p", "b"]),
+            changes in changes(),
+            order in Just(()).prop_perturb(|(), mut rng| rng.random::<u64>()),
+        ) {
+            let all = story(base, &changes);
+            let mut shuffled = all.clone();
+            let turn = usize::try_from(order % 7).unwrap() % shuffled.invoices.len();
+            shuffled.invoices.rotate_left(turn);
+            if order & 8 == 0 {
+                shuffled.invoices.reverse();
+            }
+            prop_assert_eq!(at(&all, T0 + MONTH - 1), at(&shuffled, T0 + MONTH - 1));
+        }
+
+        #[test]
+        fn a_period_never_brings_more_than_its_highest_paid_plan(
+            base in select(vec!["c", "p", "b"]),
+            changes in changes(),
+        ) {
+            let all = story(base, &changes);
+            let outcome = at(&all, T0 + MONTH - 1);
+            let given: Tokens =
+                outcome.lots.iter().filter(|lot| lot.grant).map(|lot| lot.tokens).sum();
+            let worth = |price: &str| book().tokens_of(&book().plan_of(price).unwrap().0);
+            let highest = changes
+                .iter()
+                .filter(|(_, _, paid)| *paid)
+                .map(|(to, _, _)| worth(to))
+                .fold(worth(base), Tokens::max);
+            prop_assert!(given <= highest && given >= worth(base), "{:?} {:?}", given, highest);
+        }
+
+        #[test]
+        fn each_lot_has_a_source_of_its_own(base in select(vec!["c", "p", "b"]), changes in changes()) {
+            let outcome = at(&story(base, &changes), T0 + MONTH - 1);
+            let sources: HashSet<&str> =
+                outcome.lots.iter().map(|lot| lot.source.as_str()).collect();
+            prop_assert_eq!(sources.len(), outcome.lots.len());
+        }
+    }
 }

@@ -17,6 +17,7 @@ pub mod facts;
 pub mod fold;
 pub mod inbox;
 pub mod locks;
+pub mod lots;
 mod months;
 pub mod periods;
 pub mod pricebook;

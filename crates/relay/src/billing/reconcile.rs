@@ -23,7 +23,7 @@ const AGAIN_AFTER: Duration = Duration::from_secs(10);
 pub async fn run(billing: Arc<Billing>) {
     let mut whole = true;
     loop {
-        let every = billing.config.stripe.reconcile;
+        let every = billing.config.stripe.reconcile.max(Duration::from_secs(1));
         // What is left undone when the relay stops is found again by the next one's first pass.
         let passed = tokio::select! {
             () = billing.stopping.cancelled() => return,
