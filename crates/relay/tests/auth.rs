@@ -122,6 +122,7 @@ async fn without_a_token_the_answer_says_so_in_the_language_asked_for() {
     let world = World::start().await;
     let spanish = world.ask(Method::GET, "/api/account").send().await.expect("an answer");
     assert_eq!(spanish.status(), 401);
+    assert_eq!(spanish.headers()["www-authenticate"], "Bearer");
     let request_id = spanish.headers()["x-request-id"].to_str().expect("text").to_owned();
     let body: Value = spanish.json().await.expect("JSON");
     assert!(body["error"].as_str().expect("text").starts_with("No autenticado"));

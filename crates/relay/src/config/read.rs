@@ -20,6 +20,8 @@ const fn key(path: &str) -> Key<'_> {
     Key { path, variable: None }
 }
 
+/// Ours in full; of others only what an operator must know and we do not say ourselves.
+const DEFAULT_FILTER: &str = "info,refinery_core=warn,stripe=error";
 const ANY_ADDRESS: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
 
@@ -128,7 +130,7 @@ fn redis(r: &mut Reader<'_>) -> Option<SecretString> {
 
 fn log(r: &mut Reader<'_>) -> Log {
     let at = var("log.filter", "RUST_LOG");
-    let filter = r.text(at).unwrap_or_else(|| "info".to_owned());
+    let filter = r.text(at).unwrap_or_else(|| DEFAULT_FILTER.to_owned());
     if filter.parse::<tracing_subscriber::EnvFilter>().is_err() {
         r.fault_at(at, "must be directives as `info` or `autocrea_relay=debug,info`");
     }

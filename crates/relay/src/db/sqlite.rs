@@ -172,8 +172,11 @@ fn read_on<T, E: From<DbError>>(
 }
 
 impl Drop for Sqlite {
-    /// What has been queued is still written; then the file is closed.
+    /// What has been queued is still written; then the file is closed. The writer goes last: only
+    /// a connection that may write can fold the log back into the file.
     fn drop(&mut self) {
+        self.readers.free.close();
+        self.readers.idle.lock().clear();
         self.queue = None;
         if let Some(writer) = self.writer.take()
             && writer.join().is_err()
