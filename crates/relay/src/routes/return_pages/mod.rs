@@ -180,8 +180,8 @@ fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
-/// A spark that becomes a block of code: the same mark as the app's icon, drawn in one colour run.
-const LOGO: &str = r##"<svg viewBox="0 0 56 56" fill="none" aria-hidden="true"><defs><linearGradient id="a" x1="0" y1="0" x2="56" y2="56" gradientUnits="userSpaceOnUse"><stop stop-color="#06b6d4"/><stop offset="1" stop-color="#3b82f6"/></linearGradient></defs><rect width="56" height="56" rx="14" fill="url(#a)"/><path d="M16 40 28 14l12 26M20.5 31h15" stroke="#020617" stroke-width="4.5" stroke-linecap="round" stroke-linejoin="round"/></svg>"##;
+/// The app's mark, without the ground of its icon.
+const LOGO: &str = r##"<svg viewBox="196 176 632 660" aria-hidden="true"><defs><linearGradient id="a" x1="240" y1="800" x2="790" y2="230" gradientUnits="userSpaceOnUse"><stop stop-color="#3b82f6"/><stop offset="1" stop-color="#06b6d4"/></linearGradient></defs><path d="M268 764 470 296Q512 208 554 296L756 764" fill="none" stroke="url(#a)" stroke-width="92" stroke-linecap="round" stroke-linejoin="round"/><rect x="424" y="560" width="176" height="176" rx="44" fill="#06b6d4"/></svg>"##;
 
 #[cfg(test)]
 mod tests {
