@@ -34,6 +34,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// How long a TCP and TLS connection may take to come about.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a connection waits for the next question.
+const POOL_IDLE: Duration = Duration::from_secs(30);
 /// Once the model has given its reason to end, how long its usage and `[DONE]` may take.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 /// After `[DONE]` the response's own end is awaited so long, so that the connection is used again.
@@ -128,6 +130,9 @@ impl JoxCoder {
         rustls::crypto::ring::default_provider().install_default().ok();
         let http = reqwest::Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
+            // Shorter than what proxies keep: a question on a connection that is just being closed
+            // has failed, since it may not be asked twice.
+            .pool_idle_timeout(POOL_IDLE)
             .redirect(reqwest::redirect::Policy::none())
             .tcp_nodelay(true)
             .build()?;

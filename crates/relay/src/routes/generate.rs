@@ -10,12 +10,16 @@ use crate::lang::Lang;
 use autocrea_protocol::ErrorCode;
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::rejection::BytesRejection;
-use axum::extract::{Path, State};
+use axum::extract::{FromRequest, Path, Request, State};
 use axum::response::Response;
 use axum::routing::{get, post};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// How long a body of up to eight megabytes may take to arrive.
+const BODY_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The routes of generations.
 pub fn routes() -> Router<Arc<App>> {
@@ -29,14 +33,16 @@ async fn begin(
     State(app): State<Arc<App>>,
     person: Person,
     lang: Lang,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    request: Request,
 ) -> Result<Response, ApiError> {
-    if !is_json(&headers) {
+    if !is_json(request.headers()) {
         return Err(ApiError::new(ErrorCode::UnsupportedMediaType));
     }
-    let body = body.map_err(|rejection| unreadable(&rejection))?;
-    let after = last_event_id(&headers)?;
+    let after = last_event_id(request.headers())?;
+    let body = match timeout(BODY_TIMEOUT, Bytes::from_request(request, &app)).await {
+        Ok(read) => read.map_err(|rejection| unreadable(rejection.status()))?,
+        Err(_) => return Err(unreadable(StatusCode::REQUEST_TIMEOUT)),
+    };
     let bounds = Bounds {
         max_prompt_bytes: app.config.generation.max_prompt_bytes,
         images: app.config.joxcoder.images,
@@ -107,8 +113,8 @@ fn last_event_id(headers: &HeaderMap) -> Result<u64, ApiError> {
     })
 }
 
-fn unreadable(rejection: &BytesRejection) -> ApiError {
-    if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+fn unreadable(status: StatusCode) -> ApiError {
+    if status == StatusCode::PAYLOAD_TOO_LARGE {
         return ApiError::new(ErrorCode::PayloadTooLarge);
     }
     ApiError::invalid(

@@ -1,6 +1,6 @@
 //! How generations end, and what that costs.
 
-use super::stage::{Person, Stage};
+use super::stage::{Events, Person, Stage, request};
 use autocrea_protocol::Tokens;
 use autocrea_protocol::generation::{FinishReason, StreamCode, StreamEvent};
 use autocrea_protocol::ledger::EntryKind;
@@ -34,7 +34,9 @@ async fn a_failed_generation_costs_nothing() {
     ];
     for (index, (fault, code, pieces)) in cases.into_iter().enumerate() {
         let person = stage.person(&format!("person{index}@example.com"));
-        stage.sandbox.joxcoder.script(Reply::pieces(["uno", "dos", "tres"]));
+        // With a pause, so that what is said before a connection breaks has left the endpoint.
+        let pause = Duration::from_millis(20);
+        stage.sandbox.joxcoder.script(Reply::pieces(["uno", "dos", "tres"]).every(pause));
         stage.sandbox.joxcoder.switch(Some(fault.clone()));
         let id = Uuid::now_v7();
         let told = person.generate(id, "hola").await.all().await;
@@ -99,11 +101,15 @@ async fn never_more_than_what_was_reserved_is_charged_and_usage_adds_up_to_it() 
 async fn a_model_that_ignores_its_maximum_is_stopped_at_the_ceiling() {
     let stage = Stage::new().await;
     let ana = stage.person("ana@example.com");
-    stage.sandbox.joxcoder.next(Fault::IgnoresMaxTokens);
+    let pause = Duration::from_millis(1);
+    stage.sandbox.joxcoder.script(Reply::pieces(vec!["palabra "; 10_000]).every(pause));
     let id = Uuid::now_v7();
-    let told = ana.generate(id, "una lista de tareas").await.all().await;
+    let mut wish = request(id, "hola");
+    wish["maxOutputTokens"] = 300.into();
+    let told = Events::of(ana.post(&wish).send().await.unwrap()).all().await;
     let done = told.done();
-    assert_eq!(done.finish_reason, FinishReason::Length);
+    assert_eq!((done.finish_reason, done.usage.output_tokens), (FinishReason::Length, Tokens(300)));
+    assert!(told.text().len() < "palabra ".len() * 1_000, "it was stopped soon");
     assert!(done.charged <= ana.ledger(id).await[0].tokens);
     assert_eq!(done.usage.input_tokens + done.usage.output_tokens, done.charged);
     let left = |requests: &[autocrea_sandbox::joxcoder::Recorded]| {
