@@ -10,6 +10,7 @@
 //! line above it is a file. As soon as one frame is seen fences are explanation, also those seen
 //! before, so that an example in an obedient answer overwrites nothing.
 
+mod fence;
 mod markers;
 mod names;
 mod scanner;
