@@ -4,7 +4,9 @@ use crate::Studio;
 use crate::error::Error;
 use crate::ipc::{Language, Settings, SettingsPatch, Theme};
 use crate::messages::language_of;
-use crate::store;
+use crate::store::{self, StoreError};
+use rusqlite::Connection;
+use serde_json::{Map, Value};
 
 const NAME: &str = "settings";
 
@@ -13,10 +15,23 @@ pub(crate) const fn untouched() -> Settings {
     Settings { language: None, theme: Theme::System, welcomed: false }
 }
 
+/// What is stored, over the defaults: a name that an older or newer program did not know, or meant
+/// otherwise, costs the person that one choice and not all of them.
+fn stored(db: &Connection) -> Result<Settings, StoreError> {
+    let mut settings = untouched();
+    let found: Option<Map<String, Value>> = store::settings::get(db, NAME)?;
+    for (name, value) in found.into_iter().flatten() {
+        let Ok(Value::Object(mut all)) = serde_json::to_value(&settings) else { continue };
+        all.insert(name, value);
+        settings = serde_json::from_value(Value::Object(all)).unwrap_or(settings);
+    }
+    Ok(settings)
+}
+
 /// As stored, or untouched.
 pub(crate) fn load(store: &store::Store) -> Settings {
-    match store.read_now(|db| store::settings::get(db, NAME)) {
-        Ok(found) => found.unwrap_or_else(untouched),
+    match store.read_now(stored) {
+        Ok(found) => found,
         Err(error) => {
             tracing::warn!(%error, "the settings could not be read; the defaults are in force");
             untouched()
@@ -43,8 +58,7 @@ impl Studio {
         let settings = self
             .store()?
             .write(move |db| {
-                let stored = store::settings::get(db, NAME)?.unwrap_or_else(untouched);
-                let settings = apply(stored, &patch);
+                let settings = apply(stored(db)?, &patch);
                 store::settings::set(db, NAME, &settings)?;
                 Ok(settings)
             })
@@ -63,6 +77,16 @@ impl Studio {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::Store;
+
+    #[tokio::test]
+    async fn settings_of_another_version_of_the_program_keep_what_is_known() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let store = Store::open(dir.path()).expect("opens");
+        let theirs = serde_json::json!({"theme": "dark", "language": "fr", "density": 3});
+        store.write(move |db| store::settings::set(db, NAME, &theirs)).await.expect("written");
+        assert_eq!(load(&store), Settings { theme: Theme::Dark, ..untouched() });
+    }
 
     #[test]
     fn what_is_absent_from_a_patch_stays() {

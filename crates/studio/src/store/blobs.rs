@@ -11,6 +11,9 @@ pub struct BlobKey(pub i64);
 /// Level 3 is zstd's own default: several hundred MB a second on source text.
 const LEVEL: i32 = 3;
 
+/// No file of a project comes near this; a damaged size must not become an allocation.
+const LARGEST: usize = 1 << 30;
+
 /// The blob of these bytes, made if it is not there.
 pub fn put(db: &Connection, bytes: &[u8]) -> Result<BlobKey, StoreError> {
     let hash = Sha256::digest(bytes);
@@ -39,7 +42,8 @@ pub fn get(db: &Connection, key: BlobKey) -> Result<Vec<u8>, StoreError> {
         .prepare_cached("SELECT sha256, size, encoding, bytes FROM blobs WHERE key = ?1")?
         .query_row([key.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
     let bytes = if encoding == "zstd" {
-        let size = usize::try_from(size).map_err(|_| StoreError::BlobDamaged)?;
+        let size = usize::try_from(size).ok().filter(|size| *size <= LARGEST);
+        let size = size.ok_or(StoreError::BlobDamaged)?;
         zstd::bulk::decompress(&stored, size).map_err(|_| StoreError::BlobDamaged)?
     } else {
         stored
