@@ -122,7 +122,7 @@ fn write(
             fault: outcome.fault,
             charged,
             usage: outcome.usage,
-            explanation: parsed.explanation,
+            explanation: parsed.explained(language),
             version: version.map(|version| version.number),
             at: now,
         };

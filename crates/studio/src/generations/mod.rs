@@ -200,7 +200,8 @@ impl Generations {
             reading.await?.ok_or(Error::Online(OnlineMessage::GenerationGone))?;
         let parsed = Parser::read(&nonce, &text);
         let files = parsed.files();
-        Ok(GenerationDetail { generation, explanation: parsed.explanation, files, seq })
+        let explanation = parsed.explained(language);
+        Ok(GenerationDetail { generation, explanation, files, seq })
     }
 }
 

@@ -19,7 +19,8 @@ mod tests;
 
 pub use markers::frame;
 
-use crate::ipc::{GeneratedFile, Piece};
+use crate::ipc::{GeneratedFile, Language, Piece};
+use crate::messages::{Say, WorkMessage};
 use scanner::{Event, Scanner};
 
 /// An incremental reader.
@@ -43,6 +44,18 @@ pub struct Parsed {
 }
 
 impl Parsed {
+    /// The explanation as a person reads it: with a note for each path that was refused.
+    #[must_use]
+    pub fn explained(&self, language: Language) -> String {
+        let mut text = self.explanation.clone();
+        for path in &self.refused {
+            let path = path.chars().filter(|c| !c.is_control()).take(200).collect();
+            text.push_str("\n\n> ");
+            text.push_str(&WorkMessage::PathRefused { path }.say(language));
+        }
+        text
+    }
+
     /// The files as they end up, in order of first appearance.
     #[must_use]
     pub fn files(&self) -> Vec<GeneratedFile> {

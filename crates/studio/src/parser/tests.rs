@@ -65,6 +65,8 @@ fn a_refused_path_leaves_its_bytes_in_the_explanation() {
         assert!(parsed.changes.is_empty(), "{path}");
         assert_eq!(parsed.explanation, output);
         assert_eq!(parsed.refused, [path]);
+        let explained = parsed.explained(crate::ipc::Language::Es);
+        assert!(explained.starts_with(&output) && explained.contains(&format!("«{path}»")));
     }
 }
 
