@@ -284,6 +284,33 @@ async fn of_two_live_subscriptions_the_later_is_cancelled_and_paid_back() {
 }
 
 #[tokio::test]
+async fn a_trial_has_the_plans_tokens_and_the_first_payment_brings_them_anew() {
+    let world = open().await;
+    checkout(&world, "creator", "month").await;
+    let customer = customer(&world).await.expect("a customer");
+    stripe(&world).set_card(&customer, TestCard::Pays).expect("a customer");
+    let price = stripe(&world).prices().creator;
+    let form = format!("customer={customer}&items[0][price]={price}&trial_period_days=14");
+    call(&world, "POST", "subscriptions", &form);
+    let account = until(&world, |it| it["subscription"]["status"] == "trialing").await;
+    assert_eq!(plan(&account), "creator");
+    settle(&world).await;
+    assert_eq!(remaining(&self::account(&world).await), MONTH + FREE);
+    spend(&world, FREE + 100_000).await;
+    pass_time(&world, DAY * 15).await;
+    let account = self::account(&world).await;
+    assert_eq!(account["subscription"]["status"], "active");
+    let plan_grants: Vec<i64> = grants(&world)
+        .await
+        .into_iter()
+        .filter(|(source, _)| source.starts_with("invoice:"))
+        .map(|(_, tokens)| tokens)
+        .collect();
+    assert_eq!(plan_grants, [MONTH, MONTH], "one for the trial, one for the payment");
+    verify(&world).await;
+}
+
+#[tokio::test]
 async fn a_pause_is_free_until_it_ends() {
     let world = open().await;
     let subscription = buy(&world, "creator", "month").await;

@@ -62,6 +62,13 @@ pub fn fold(
     if let Some(governing) = standing.governing {
         known_prices(facts, governing, book)?;
     }
+    // Something else that this account sells is nobody's duplicate: better loud than undone.
+    for id in &standing.duplicates {
+        let duplicate = facts.subscriptions.iter().find(|one| one.id == *id);
+        if let Some(one) = duplicate.filter(|one| book.plan_of(&one.price).is_none()) {
+            return Err(unknown_price(one, &one.price));
+        }
+    }
     let periods = paid_periods(facts, &standing.left_out, book);
     let (subscription, mut changes) = standing.governing.map_or_else(
         || (Subscription::none(), Vec::new()),
@@ -149,13 +156,14 @@ fn known_prices(
         .map(|line| &line.price);
     for price in std::iter::once(&governing.price).chain(running) {
         if book.plan_of(price).is_none() {
-            return Err(FoldError::UnknownPrice {
-                subscription: governing.id.clone(),
-                price: price.clone(),
-            });
+            return Err(unknown_price(governing, price));
         }
     }
     Ok(())
+}
+
+fn unknown_price(of: &SubscriptionFact, price: &str) -> FoldError {
+    FoldError::UnknownPrice { subscription: of.id.clone(), price: price.to_owned() }
 }
 
 /// What the person is told, and the times at which that changes by itself.

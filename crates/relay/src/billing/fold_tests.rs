@@ -459,6 +459,17 @@ fn an_unknown_price_changes_nothing_and_says_which() {
 }
 
 #[test]
+fn a_live_subscription_to_something_else_is_never_undone() {
+    let (first, base) = creator();
+    let other = sub("s2", "hosting", Status::Active, T0 + 10, T0 + MONTH);
+    let both = facts(&[first, other], &[base]);
+    let result = fold(&both, &HashSet::new(), &book(), UnixMillis::from_secs(T0 + 20));
+    assert!(
+        matches!(result, Err(FoldError::UnknownPrice { subscription, .. }) if subscription == "s2")
+    );
+}
+
+#[test]
 fn a_price_that_is_no_longer_sold_does_not_trouble_who_has_left_it() {
     let (s, base) = creator();
     let old = opening("i0", "s", "retired", T0 - MONTH, T0);

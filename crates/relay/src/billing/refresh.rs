@@ -100,13 +100,28 @@ async fn adopt(billing: &Billing, customer: &str) -> Result<Option<UserId>, Bill
 }
 
 /// What Stripe says of the customer; of a deleted one, what it said last, with everything ended.
+/// Only Stripe's own word makes a customer deleted: a list that is not found is a fault.
 async fn read(billing: &Billing, customer: &str, deletion: bool) -> Result<Facts, BillingError> {
-    if deletion && billing.stripe.customer(customer).await? == Found::Deleted {
+    if deletion && is_gone(billing, customer).await? {
         return last_words(billing, customer).await;
     }
     match billing.stripe.facts(customer).await {
-        Err(StripeFault::NotFound(_)) => last_words(billing, customer).await,
+        Err(fault @ StripeFault::NotFound(_)) => {
+            if is_gone(billing, customer).await? {
+                last_words(billing, customer).await
+            } else {
+                Err(fault.into())
+            }
+        }
         facts => Ok(facts?),
+    }
+}
+
+async fn is_gone(billing: &Billing, customer: &str) -> Result<bool, StripeFault> {
+    match billing.stripe.customer(customer).await {
+        Ok(Found::Deleted) | Err(StripeFault::NotFound(_)) => Ok(true),
+        Ok(Found::Present { .. }) => Ok(false),
+        Err(fault) => Err(fault),
     }
 }
 
