@@ -69,8 +69,9 @@ impl Watcher {
 impl Drop for Watcher {
     fn drop(&mut self) {
         let mut people = self.changes.people.lock();
-        let last = people.get(&self.user).is_some_and(|sender| sender.receiver_count() <= 1);
-        if last {
+        // Let go of while the map is held, so that of two that leave together one sees nobody left.
+        self.signal = watch::channel(()).1;
+        if people.get(&self.user).is_some_and(|sender| sender.receiver_count() == 0) {
             people.remove(&self.user);
         }
     }

@@ -51,7 +51,7 @@ enum Command {
         /// How many.
         #[arg(value_parser = clap::value_parser!(i64).range(1..=1_000_000_000_000))]
         tokens: i64,
-        /// Why; it goes to the log.
+        /// Why; it is kept beside the entry.
         #[arg(long)]
         reason: String,
         /// For how long.
@@ -120,7 +120,8 @@ pub(crate) fn run() -> ExitCode {
     let environment: BTreeMap<String, String> = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect();
-    let config = match Config::load(cli.config.as_deref(), &environment) {
+    let file = cli.config.filter(|path| !path.as_os_str().is_empty());
+    let config = match Config::load(file.as_deref(), &environment) {
         Ok(config) => config,
         Err(error) => {
             complain(error);
@@ -298,14 +299,14 @@ async fn grant(
                 let (now, day) = (tx.now(), 24 * 3_600_000);
                 let ends_at = now.plus_millis(days * day);
                 let lot = Grant { user, source, tokens, starts_at: now, ends_at, plan: None };
-                ledger::grant_to_known(tx, &lot)
+                ledger::grant_by_hand(tx, &lot, &reason)
             })
             .await?;
         if granted.is_none() {
             complain("nobody with that id has ever signed in here");
             return Ok(ExitCode::FAILURE);
         }
-        tracing::info!(source = made, reason, "granted by hand");
+        tracing::info!(source = made, "granted by hand");
         say(format_args!("granted {tokens} tokens as {made}"));
         Ok(ExitCode::SUCCESS)
     })

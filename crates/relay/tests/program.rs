@@ -118,6 +118,11 @@ async fn tokens_are_given_by_hand_and_the_ledger_audits_itself() {
     assert_eq!(events.data().await["tokens"]["remaining"], 20_000);
     let (code, _, error) = grant(world.user(ANA).as_str()).await.expect("ran");
     assert_eq!(code, 0, "{error}");
+    let kept = rusqlite::Connection::open(world.folder().join("relay.db")).expect("opens");
+    let sql = "SELECT reason FROM entries WHERE source LIKE 'grant:%'";
+    let reason: String = kept.query_row(sql, [], |row| row.get(0)).expect("an entry");
+    assert_eq!(reason, "sorry");
+    drop(kept);
     assert_eq!(grant("user_nobody").await.expect("ran").0, 1);
     assert_eq!(world.get("/api/tokens/usage").await["remaining"], 25_000);
     assert_eq!(events.data().await["tokens"]["remaining"], 25_000, "who watches is told");

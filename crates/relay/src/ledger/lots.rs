@@ -67,6 +67,24 @@ pub struct Revoked {
 /// # Errors
 /// If the database refuses.
 pub fn grant(tx: &mut Tx<'_>, grant: &Grant) -> Result<GrantOutcome, DbError> {
+    make(tx, grant, None)
+}
+
+/// As [`grant`], by an operator's hand: with a reason that is kept beside the entry, and for
+/// somebody who may never have been seen, when it answers `None`.
+///
+/// # Errors
+/// If the database refuses.
+pub fn grant_by_hand(
+    tx: &mut Tx<'_>,
+    grant: &Grant,
+    reason: &str,
+) -> Result<Option<GrantOutcome>, DbError> {
+    let known = tx.query_opt("SELECT 1 FROM people WHERE id = ?1", &[&grant.user], |_| Ok(()))?;
+    known.map(|()| make(tx, grant, Some(reason))).transpose()
+}
+
+fn make(tx: &mut Tx<'_>, grant: &Grant, reason: Option<&str>) -> Result<GrantOutcome, DbError> {
     let now = tx.now();
     let tokens = grant.tokens.at_least_zero();
     let made = tx.query_opt(
@@ -80,20 +98,17 @@ pub fn grant(tx: &mut Tx<'_>, grant: &Grant) -> Result<GrantOutcome, DbError> {
     if made.is_none() {
         return Ok(GrantOutcome::Already);
     }
-    granted(tx, &grant.user, &grant.source, tokens)?;
+    granted(tx, &grant.user, &grant.source, tokens, reason)?;
     Ok(GrantOutcome::Made)
 }
 
-/// As [`grant`], for somebody who may never have been seen: then it answers `None`.
-///
-/// # Errors
-/// If the database refuses.
-pub fn grant_to_known(tx: &mut Tx<'_>, lot: &Grant) -> Result<Option<GrantOutcome>, DbError> {
-    let known = tx.query_opt("SELECT 1 FROM people WHERE id = ?1", &[&lot.user], |_| Ok(()))?;
-    known.map(|()| grant(tx, lot)).transpose()
-}
-
-fn granted(tx: &mut Tx<'_>, user: &UserId, source: &str, tokens: Tokens) -> Result<(), DbError> {
+fn granted(
+    tx: &mut Tx<'_>,
+    user: &UserId,
+    source: &str,
+    tokens: Tokens,
+    reason: Option<&str>,
+) -> Result<(), DbError> {
     let by = Shift { granted: tokens, available: tokens, ..Shift::default() };
     let balance_after = shift_person(tx, user, by)?;
     let entry = Entry {
@@ -101,7 +116,7 @@ fn granted(tx: &mut Tx<'_>, user: &UserId, source: &str, tokens: Tokens) -> Resu
         tokens,
         generation: None,
         source: Some(source),
-        reason: None,
+        reason,
         balance_after,
     };
     append(tx, user, &entry)
@@ -179,7 +194,7 @@ pub fn top_up(tx: &mut Tx<'_>, source: &str, tokens: Tokens) -> Result<bool, DbE
     let Some(lot) = by_source(tx, source)?.filter(|lot| lot.live) else { return Ok(false) };
     let tokens = tokens.at_least_zero();
     shift_lot(tx, lot.id, Shift { granted: tokens, available: tokens, ..Shift::default() })?;
-    granted(tx, &lot.user, source, tokens)?;
+    granted(tx, &lot.user, source, tokens, None)?;
     Ok(true)
 }
 
