@@ -52,6 +52,9 @@ pub enum SpoolError {
     /// SQLite's reason.
     #[error("the spool could not be used")]
     Sqlite(#[from] rusqlite::Error),
+    /// The file cannot be made or opened.
+    #[error("the spool's file cannot be opened: {0}")]
+    File(std::io::Error),
     /// The writing thread has ended.
     #[error("the spool is closed")]
     Closed,
@@ -89,6 +92,7 @@ impl Spool {
     /// # Errors
     /// If the file cannot be used.
     pub fn open(path: &Path) -> Result<Self, SpoolError> {
+        keep_private(path)?;
         let mut writer = connect(path)?;
         prepare(&mut writer)?;
         let reader = connect(path)?;
@@ -186,6 +190,15 @@ impl Spool {
         self.jobs.send(job(done)).map_err(|_| SpoolError::Closed)?;
         answer.await.map_err(|_| SpoolError::Closed)?
     }
+}
+
+/// Makes the file, if need be, readable to its owner alone; SQLite gives its log the same rights.
+fn keep_private(path: &Path) -> Result<(), SpoolError> {
+    let mut options = std::fs::OpenOptions::new();
+    options.append(true).create(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(drop).map_err(SpoolError::File)
 }
 
 fn connect(path: &Path) -> Result<Connection, SpoolError> {

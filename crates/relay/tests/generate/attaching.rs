@@ -75,6 +75,24 @@ async fn whoever_attaches_again_gets_what_is_missing_from_any_number_on() {
 }
 
 #[tokio::test]
+async fn whoever_lost_the_connection_goes_on_in_the_middle_while_it_runs() {
+    let stage = Stage::new().await;
+    let ana = stage.person("ana@example.com");
+    let model = &stage.sandbox.joxcoder;
+    let reply = Reply::pieces(["uno", " dos", " tres"]).every(Duration::from_millis(20));
+    model.script(reply.hold_after(2));
+    let id = Uuid::now_v7();
+    let mut first = ana.generate(id, "hola").await;
+    assert_eq!(first.first_text().await, "uno");
+    drop(first);
+    let mut second = ana.attach(id, 1).await;
+    assert_eq!(second.first_text().await, " dos");
+    model.release();
+    let rest = second.all().await;
+    assert_eq!((rest.text().as_str(), rest.done().charged), (" tres", Tokens(13)));
+}
+
+#[tokio::test]
 async fn a_malformed_last_event_id_is_refused_and_names_itself() {
     let stage = Stage::new().await;
     let ana = stage.person("ana@example.com");

@@ -7,6 +7,7 @@ use autocrea_protocol::{ErrorCode, Tokens};
 use autocrea_sandbox::joxcoder::Reply;
 use autocrea_sandbox::{Options, Sandbox};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
@@ -122,4 +123,26 @@ async fn what_does_not_end_in_time_is_interrupted_for_nothing() {
     stage.relay.app.generations.drain(Duration::ZERO).await;
     assert_eq!(events.all().await.failed().code, StreamCode::Interrupted);
     assert_eq!(ana.usage().await.remaining, Tokens(20_000));
+}
+
+#[tokio::test]
+async fn a_graceful_restart_loses_nothing_and_the_end_can_be_fetched_from_the_next_relay() {
+    let stage = Stage::new().await;
+    let ana = stage.person("ana@example.com");
+    stage.sandbox.joxcoder.script(Reply::pieces(["uno", " dos"]).hold_after(1));
+    let id = Uuid::now_v7();
+    let mut events = ana.generate(id, "hola").await;
+    assert_eq!(events.first_text().await, "uno");
+    let (model, stopping) = (Arc::clone(&stage.sandbox.joxcoder), stage.relay.app.stopping.clone());
+    let ends = async {
+        stopping.cancelled().await;
+        model.release();
+        let told = events.all().await;
+        assert_eq!((told.text().as_str(), told.done().charged), (" dos", Tokens(12)));
+    };
+    let (world, ()) = tokio::join!(stage.0.restart(), ends);
+    let stage = Stage(world);
+    let told = stage.person("ana@example.com").attach(id, 1).await.all().await;
+    assert_eq!((told.text().as_str(), told.done().charged), (" dos", Tokens(12)));
+    assert_eq!(stage.calls(), 1);
 }

@@ -11,7 +11,7 @@ use std::ops::Deref;
 use uuid::Uuid;
 
 /// A [`World`] in which people generate.
-pub struct Stage(World);
+pub struct Stage(pub World);
 
 impl Deref for Stage {
     type Target = World;

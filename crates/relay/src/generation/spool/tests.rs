@@ -91,3 +91,17 @@ fn a_file_of_another_layout_is_emptied_and_used() {
     Spool::open(&path).unwrap();
     Spool::open(&path).unwrap();
 }
+
+#[cfg(unix)]
+#[tokio::test]
+async fn what_people_write_is_readable_to_the_relay_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let spool = Spool::open(&folder.path().join("spool")).unwrap();
+    spooled(&spool, "user_ana").await;
+    for file in std::fs::read_dir(folder.path()).unwrap() {
+        let file = file.unwrap();
+        let mode = file.metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{:?}", file.file_name());
+    }
+}
