@@ -210,6 +210,7 @@ export const en: Messages = {
     promptNext: "Ask for a change…",
     send: "Send",
     sendTip: "Send",
+    replaced: "The example took the place of what you had written.",
     toSend: "to send",
     roleChoose: "Choose the role",
     context: "Files that go along",

@@ -211,6 +211,7 @@ export const es = {
     promptNext: "Pide un cambio…",
     send: "Enviar",
     sendTip: "Enviar",
+    replaced: "Lo que habías escrito se ha sustituido por el ejemplo.",
     toSend: "para enviar",
     roleChoose: "Elegir el rol",
     context: "Archivos que acompañan",

@@ -25,9 +25,6 @@ export type Looking =
   { at: "version"; number: number } | { at: "generation"; id: string } | { at: "nothing" };
 export type Tab = "preview" | "code";
 
-/** Generations whose words are read at once; older ones when they are asked for. */
-const READ_AT_ONCE = 12;
-
 export class Workspace {
   detail = $state.raw<ProjectDetail | null>(null);
   problem = $state.raw<Problem | null>(null);
@@ -106,8 +103,10 @@ export class Workspace {
       const before = this.running?.id;
       this.detail = await commands.projectGet(this.id);
       this.problem = null;
-      const recent = this.detail.generations.slice(0, READ_AT_ONCE);
-      for (const generation of recent) void streams.show(generation);
+      for (const generation of this.detail.generations) {
+        // The others are read when they come into sight.
+        if (isRunning(generation) || streams.lives[generation.id]) void streams.show(generation);
+      }
       if (this.running && this.running.id !== before) this.#began();
     } catch (reason) {
       this.problem = app.problem(reason);
@@ -200,8 +199,25 @@ export class Workspace {
 
   fix(line: ConsoleLine): void {
     const error = line.where ? `${line.text} (${line.where})` : line.text;
-    this.prompt = speech.t.work.fixPrompt(error);
-    drafts.write(this.id, this.prompt);
+    const fix = speech.t.work.fixPrompt(error);
+    this.write(this.prompt.trim() ? `${this.prompt.trim()}\n\n${fix}` : fix);
+  }
+
+  /** A sample takes the place of what was written, which one press brings back. */
+  takeSample(text: string): void {
+    const before = this.prompt;
+    this.write(text);
+    if (!before.trim() || before === text) return;
+    toasts.say("neutral", speech.t.work.replaced, {
+      label: speech.t.common.undo,
+      testid: "toast-undo",
+      run: () => this.write(before),
+    });
+  }
+
+  write(text: string): void {
+    this.prompt = text;
+    drafts.write(this.id, text);
     document.querySelector<HTMLTextAreaElement>("[data-testid=prompt]")?.focus();
   }
 
