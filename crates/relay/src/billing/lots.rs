@@ -63,15 +63,8 @@ pub(super) fn of(
     for (index, period) in periods.iter().enumerate() {
         let superseded = index + 1 < periods.len();
         if period.interval == Interval::Year && !period.is_trial {
-            let running = governing.filter(|governing| {
-                governing.id == period.invoice.subscription
-                    && matches!(
-                        governing.status,
-                        Status::Active | Status::Trialing | Status::Canceled
-                    )
-            });
-            let more = running.is_some() && !superseded;
-            yearly(&mut all, period, superseded, more, book, now, changes);
+            let until = if superseded { 0 } else { later_months_until(period, governing) };
+            yearly(&mut all, period, superseded, until, book, now, changes);
         } else {
             let tokens = book.tokens_of(&period.plan);
             all.push(Lot {
@@ -87,21 +80,35 @@ pub(super) fn of(
     all
 }
 
-/// A yearly period: a lot a month, the first at once, each other when its month begins.
+/// Before when later months of a year may still begin: in a subscription that is paid for, all of
+/// them; in one that has ended, those of what was paid for; otherwise none.
+fn later_months_until(period: &Period<'_>, governing: Option<&SubscriptionFact>) -> i64 {
+    let given_back = period.invoice.is_refunded() || period.invoice.is_contested();
+    let status = governing
+        .filter(|governing| governing.id == period.invoice.subscription && !given_back)
+        .map(|governing| governing.status);
+    match status {
+        Some(Status::Active | Status::Trialing) => period.end,
+        Some(Status::Canceled) => period.paid_until(),
+        _ => 0,
+    }
+}
+
+/// A yearly period: a lot a month, the first at once, each other when its month begins, if that is
+/// before `until`.
 fn yearly(
     all: &mut Vec<Lot>,
     period: &Period<'_>,
     superseded: bool,
-    more: bool,
+    until: i64,
     book: &PriceBook,
     now: UnixMillis,
     changes: &mut Vec<UnixMillis>,
 ) {
-    let given_back = period.invoice.is_refunded() || period.invoice.is_contested();
     for (number, start, end) in months(period.start, period.end) {
         let begins = UnixMillis::from_secs(start);
         if number > 1 && begins > now {
-            if more && !given_back {
+            if start < until {
                 changes.push(begins);
             }
             break;
@@ -119,7 +126,7 @@ fn yearly(
         };
         let mut lot = Lot { source, plan, tokens, ..blank(period.invoice, start, end, superseded) };
         if number > 1 {
-            lot.grant = more && !given_back && !over;
+            lot.grant = start < until && !over;
         }
         lot.refunded = Tokens(period.invoice.refunded_share_of(lot.tokens.get()));
         all.push(lot);
