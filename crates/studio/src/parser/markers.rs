@@ -128,8 +128,9 @@ impl Markers {
 }
 
 fn read_header(kind: Kind, opening: usize, rest: &str, ended: bool) -> Header {
-    let Some(close) = rest.find(">>>") else {
-        let hopeless = rest.contains('\n') || rest.len() >= HEADER_LIMIT + 3 || ended;
+    let line = &rest[..rest.floor_char_boundary(HEADER_LIMIT + 3)];
+    let Some(close) = line.find(">>>") else {
+        let hopeless = line.contains('\n') || rest.len() >= HEADER_LIMIT + 3 || ended;
         return if hopeless { Header::No } else { Header::Maybe };
     };
     let argument = rest[..close].trim();

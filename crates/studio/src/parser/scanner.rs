@@ -51,6 +51,8 @@ enum State {
 pub(super) struct Scanner {
     markers: Markers,
     pending: String,
+    /// How much of `pending` has been consumed.
+    consumed: usize,
     state: State,
     line_start: bool,
     /// A frame was seen: fences mean nothing any more.
@@ -98,6 +100,7 @@ impl Scanner {
         Self {
             markers: Markers::new(nonce),
             pending: String::new(),
+            consumed: 0,
             state: State::Outside,
             line_start: true,
             framed: false,
@@ -107,6 +110,8 @@ impl Scanner {
     }
 
     pub(super) fn push(&mut self, text: &str) -> Vec<Event> {
+        self.pending.drain(..self.consumed);
+        self.consumed = 0;
         self.pending.push_str(text);
         while self.step(false) {}
         std::mem::take(&mut self.events)
@@ -124,9 +129,14 @@ impl Scanner {
         self.events
     }
 
+    /// What has not been consumed.
+    fn rest(&self) -> &str {
+        &self.pending[self.consumed..]
+    }
+
     /// Decides something about the beginning of `pending`; false if it cannot, or all is done.
     fn step(&mut self, ended: bool) -> bool {
-        if self.pending.is_empty() {
+        if self.rest().is_empty() {
             return false;
         }
         match self.state {
@@ -139,7 +149,7 @@ impl Scanner {
 
     fn outside(&mut self, ended: bool) -> bool {
         if self.line_start {
-            match self.markers.header(&self.pending, ended) {
+            match self.markers.header(self.rest(), ended) {
                 Header::Maybe => return false,
                 Header::Found { kind, argument, consumed, crlf } => {
                     self.header(kind, &argument, consumed, crlf);
@@ -148,7 +158,7 @@ impl Scanner {
                 Header::No => {}
             }
             if !self.framed {
-                match opening(&self.pending, ended) {
+                match opening(self.rest(), ended) {
                     Opening::Maybe => return false,
                     Opening::Found { fence, consumed, name } => {
                         let name = name.or_else(|| self.above.name()).map(str::to_owned);
@@ -203,10 +213,10 @@ impl Scanner {
     }
 
     fn framed(&mut self, refused: bool, crlf: bool, ended: bool) -> bool {
-        match self.markers.stop(&self.pending, self.line_start, ended) {
+        match self.markers.stop(self.rest(), self.line_start, ended) {
             Stop::None { .. } if ended => {
-                let cut = self.markers.cut_end(&self.pending);
-                self.content(self.pending.len() - cut, cut > 0, crlf, refused);
+                let cut = self.markers.cut_end(self.rest());
+                self.content(self.rest().len() - cut, cut > 0, crlf, refused);
                 if cut > 0 {
                     self.close_frame(refused, false);
                     let rest = self.take(cut);
@@ -215,10 +225,9 @@ impl Scanner {
                 true
             }
             Stop::None { safe } => {
-                let newline = framing_newline(&self.pending[..safe], crlf);
+                let newline = framing_newline(&self.rest()[..safe], crlf);
                 // With CRLF framing, a CR at the end may be the first half of that newline.
-                let half =
-                    usize::from(crlf && newline == 0 && self.pending[..safe].ends_with('\r'));
+                let half = usize::from(crlf && newline == 0 && self.rest()[..safe].ends_with('\r'));
                 let certain = safe - newline - half;
                 let text = self.take(certain);
                 self.emit(text, refused);
@@ -244,7 +253,7 @@ impl Scanner {
 
     /// Takes the frame's content up to `at`, without the newline that belongs to the frame.
     fn content(&mut self, at: usize, framing: bool, crlf: bool, refused: bool) {
-        let newline = if framing { framing_newline(&self.pending[..at], crlf) } else { 0 };
+        let newline = if framing { framing_newline(&self.rest()[..at], crlf) } else { 0 };
         let text = self.take(at - newline);
         self.emit(text, refused);
         let newline = self.take(newline);
@@ -262,12 +271,12 @@ impl Scanner {
     }
 
     fn after_end(&mut self, refused: bool, ended: bool) -> bool {
-        if self.pending == "\r" && !ended {
+        if self.rest() == "\r" && !ended {
             return false;
         }
-        let newline = if self.pending.starts_with('\n') {
+        let newline = if self.rest().starts_with('\n') {
             1
-        } else if self.pending.starts_with("\r\n") {
+        } else if self.rest().starts_with("\r\n") {
             2
         } else {
             0
@@ -306,7 +315,7 @@ impl Scanner {
 
     fn fenced(&mut self, named: bool, fence: Fence, ended: bool) -> bool {
         if self.line_start {
-            match self.markers.header(&self.pending, ended) {
+            match self.markers.header(self.rest(), ended) {
                 Header::Maybe => return false,
                 Header::Found { .. } => {
                     self.close_fence(named, false, String::new());
@@ -314,7 +323,7 @@ impl Scanner {
                 }
                 Header::No => {}
             }
-            match closing(&self.pending, fence, ended) {
+            match closing(self.rest(), fence, ended) {
                 None => return false,
                 Some(0) => {}
                 Some(consumed) => {
@@ -326,7 +335,7 @@ impl Scanner {
         }
         let line = self.take_line();
         if named {
-            self.events.push(Event::Text(line));
+            self.text(line);
         } else {
             self.explain(line);
         }
@@ -347,7 +356,7 @@ impl Scanner {
 
     /// Takes the rest of the line with its newline, or what there is of it.
     fn take_line(&mut self) -> String {
-        let length = self.pending.find('\n').map_or(self.pending.len(), |at| at + 1);
+        let length = self.rest().find('\n').map_or(self.rest().len(), |at| at + 1);
         self.take(length)
     }
 
@@ -355,8 +364,8 @@ impl Scanner {
         if length == 0 {
             return String::new();
         }
-        let rest = self.pending.split_off(length);
-        let taken = std::mem::replace(&mut self.pending, rest);
+        let taken = self.rest()[..length].to_owned();
+        self.consumed += length;
         self.line_start = taken.ends_with('\n');
         taken
     }
@@ -365,14 +374,24 @@ impl Scanner {
         if refused {
             self.explain(text);
         } else if !text.is_empty() {
-            self.events.push(Event::Text(text));
+            self.text(text);
+        }
+    }
+
+    fn text(&mut self, more: String) {
+        match self.events.last_mut() {
+            Some(Event::Text(text)) => text.push_str(&more),
+            _ => self.events.push(Event::Text(more)),
         }
     }
 
     fn explain(&mut self, text: String) {
         if !text.is_empty() {
             self.above.push(&text);
-            self.events.push(Event::Explanation(text));
+            match self.events.last_mut() {
+                Some(Event::Explanation(before)) => before.push_str(&text),
+                _ => self.events.push(Event::Explanation(text)),
+            }
         }
     }
 }

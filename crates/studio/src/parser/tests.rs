@@ -192,6 +192,14 @@ fn pieces_tell_the_same_as_the_whole() {
     assert!(pieces.contains(&Piece::FileEnded { path: "a.txt".into() }));
 }
 
+#[test]
+fn a_long_output_is_read_in_time_that_grows_with_it_and_not_faster() {
+    // A quadratic reader would take minutes for these four megabytes.
+    let lines = format!("una línea\n<<<FILE {NONCE} sin cierre\n").repeat(100_000);
+    let parsed = Parser::read(NONCE, &lines);
+    assert_eq!(parsed.explanation.len(), lines.len());
+}
+
 /// Text made of what could confuse the scanner.
 fn confusing() -> impl Strategy<Value = String> {
     let word = prop_oneof![
