@@ -260,7 +260,8 @@ impl Live {
     pub(super) fn spooled(&self, seq: u64) {
         let mut tail = self.tail.lock();
         let known = tail.spooled;
-        let fresh = tail.frames.iter().filter(|(at, _)| *at > known && *at <= seq);
+        let new = tail.frames.partition_point(|(at, _)| *at <= known);
+        let fresh = tail.frames.range(new..).take_while(|(at, _)| *at <= seq);
         let fresh: usize = fresh.map(|(_, frame)| frame.len()).sum();
         tail.unspooled -= fresh;
         tail.spooled = known.max(seq);
@@ -300,4 +301,59 @@ fn take(frames: &VecDeque<(u64, Bytes)>, skip: u64) -> Step {
         last = *seq;
     }
     Step::Frames(joined.freeze(), last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Follows `live` from `after` on to its end, a spool holding `all`; answers what was sent.
+    fn follow(live: &Live, all: &[Bytes], mut after: u64) -> Vec<u8> {
+        let mut sent = Vec::new();
+        loop {
+            match live.step(after, 0) {
+                Step::Frames(frames, last) => {
+                    sent.extend_from_slice(&frames);
+                    after = last;
+                }
+                Step::Spool(until) => {
+                    let frames =
+                        &all[usize::try_from(after).unwrap()..usize::try_from(until).unwrap()];
+                    frames.iter().for_each(|frame| sent.extend_from_slice(frame));
+                    after = until;
+                }
+                Step::End(_) => return sent,
+                other => panic!("an ended generation says {other:?}"),
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn wherever_a_follower_begins_and_whatever_left_the_tail_it_misses_nothing(
+            sizes in proptest::collection::vec(0_usize..40_000, 1..24),
+            spooled in proptest::collection::vec(any::<proptest::sample::Index>(), 0..4),
+            begin in any::<proptest::sample::Index>(),
+        ) {
+            let generation = GenerationId(uuid::Uuid::nil());
+            let reserved = Reserved { generation_id: generation, reserved: Tokens(9), remaining: Tokens(1) };
+            let live = Live::new(Key { user: "user_ana".into(), generation }, reserved);
+            let mut all = Vec::new();
+            for (index, size) in sizes.iter().enumerate() {
+                let text = "x".repeat(*size);
+                live.append(&text);
+                all.push(wire::delta(index as u64 + 1, &text));
+                if spooled.iter().any(|it| it.index(sizes.len()) == index) {
+                    live.spooled(index as u64 + 1);
+                    prop_assert!(live.tail_bytes() <= TAIL_BYTES);
+                }
+            }
+            let outcome = Outcome::Failed(StreamCode::UpstreamFailed);
+            live.end(End { outcome, charged: Tokens::ZERO, remaining: Tokens(10) });
+            let after = begin.index(sizes.len() + 1);
+            prop_assert_eq!(follow(&live, &all, after as u64), all[after..].concat());
+        }
+    }
 }
