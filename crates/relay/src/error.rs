@@ -235,3 +235,83 @@ impl Asked {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::Router;
+    use axum::body::Body;
+    use axum::routing::get;
+    use tower::ServiceExt;
+
+    async fn asked(handler: Router) -> (StatusCode, http::HeaderMap, ErrorBody) {
+        let request = Request::builder().uri("/").header("accept-language", "en");
+        let request = request.body(Body::empty()).expect("a request");
+        let router = handler.layer(axum::middleware::from_fn(render));
+        let response = router.oneshot(request).await.expect("an answer");
+        let (parts, body) = response.into_parts();
+        let bytes = axum::body::to_bytes(body, 1 << 20).await.expect("a body");
+        (parts.status, parts.headers, serde_json::from_slice(&bytes).expect("JSON"))
+    }
+
+    #[tokio::test]
+    async fn a_handler_that_panics_answers_500_and_nothing_of_the_inside() {
+        async fn broken() -> &'static str {
+            assert!(std::env::args().count() > 1_000, "the secret reason");
+            "never"
+        }
+        let (status, _, body) = asked(Router::new().route("/", get(broken))).await;
+        assert_eq!((status, body.code), (StatusCode::INTERNAL_SERVER_ERROR, ErrorCode::Internal));
+        assert!(!body.error.contains("secret"));
+    }
+
+    #[tokio::test]
+    async fn a_failure_of_the_database_says_nothing_of_the_inside() {
+        async fn failing() -> Result<(), ApiError> {
+            Err(DbError::Column { index: 3, expected: "tokens" })?
+        }
+        let (status, _, body) = asked(Router::new().route("/", get(failing))).await;
+        assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(body.error, "Something failed on our side: please try again in a moment.");
+    }
+
+    #[tokio::test]
+    async fn a_refusal_keeps_its_headers_and_carries_the_id_of_the_request() {
+        async fn limited() -> ApiError {
+            ApiError::rate_limited(7)
+        }
+        let (status, headers, body) = asked(Router::new().route("/", get(limited))).await;
+        assert_eq!(status, StatusCode::TOO_MANY_REQUESTS);
+        assert_eq!(headers[header::RETRY_AFTER], "7");
+        assert_eq!(headers["x-request-id"], body.request_id);
+    }
+
+    #[test]
+    fn every_code_has_a_sentence_in_both_languages() {
+        let codes = [
+            ErrorCode::Unauthenticated,
+            ErrorCode::Forbidden,
+            ErrorCode::InvalidRequest,
+            ErrorCode::InvalidPlan,
+            ErrorCode::NoSubscription,
+            ErrorCode::NotFound,
+            ErrorCode::MethodNotAllowed,
+            ErrorCode::GenerationConflict,
+            ErrorCode::PayloadTooLarge,
+            ErrorCode::UnsupportedMediaType,
+            ErrorCode::TokenLimit,
+            ErrorCode::RateLimited,
+            ErrorCode::TooManyGenerations,
+            ErrorCode::UpstreamUnavailable,
+            ErrorCode::Internal,
+        ];
+        let known = ["No autenticado", "Plan inválido", "No hay suscripción activa"];
+        let spanish: Vec<_> = codes.map(|code| default_sentence(code, Lang::Es)).to_vec();
+        for beginning in known {
+            assert!(spanish.iter().any(|it| it.starts_with(beginning)), "{beginning}");
+        }
+        for code in codes {
+            assert_ne!(default_sentence(code, Lang::Es), default_sentence(code, Lang::En));
+        }
+    }
+}

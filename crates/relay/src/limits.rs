@@ -73,7 +73,12 @@ impl Limits {
 
 struct Buckets<K> {
     per_minute: u32,
-    buckets: Mutex<HashMap<K, Bucket>>,
+    known: Mutex<Known<K>>,
+}
+
+struct Known<K> {
+    buckets: HashMap<K, Bucket>,
+    tidied: Instant,
 }
 
 #[derive(Clone, Copy)]
@@ -82,11 +87,15 @@ struct Bucket {
     at: Instant,
 }
 
+/// With more buckets than this, those that are full again are forgotten, at most once a second: a
+/// flood of addresses must not make each request look at all of them.
 const FORGET_ABOVE: usize = 10_000;
+const TIDY_EVERY: Duration = Duration::from_secs(1);
 
 impl<K: Hash + Eq + Clone> Buckets<K> {
     fn new(per_minute: u32) -> Self {
-        Self { per_minute, buckets: Mutex::default() }
+        let known = Known { buckets: HashMap::new(), tidied: Instant::now() };
+        Self { per_minute, known: Mutex::new(known) }
     }
 
     /// Takes one; or says in how many seconds there will be one.
@@ -100,11 +109,12 @@ impl<K: Hash + Eq + Clone> Buckets<K> {
             let since = now.saturating_duration_since(bucket.at);
             (bucket.tokens + since.as_secs_f64() * per_second).min(full)
         };
-        let mut buckets = self.buckets.lock();
-        if buckets.len() >= FORGET_ABOVE && !buckets.contains_key(key) {
-            buckets.retain(|_, bucket| refilled(bucket) < full);
+        let mut known = self.known.lock();
+        if known.buckets.len() >= FORGET_ABOVE && now.duration_since(known.tidied) >= TIDY_EVERY {
+            known.buckets.retain(|_, bucket| refilled(bucket) < full);
+            known.tidied = now;
         }
-        let bucket = buckets.entry(key.clone()).or_insert(Bucket { tokens: full, at: now });
+        let bucket = known.buckets.entry(key.clone()).or_insert(Bucket { tokens: full, at: now });
         let tokens = refilled(bucket);
         if tokens >= 1.0 {
             *bucket = Bucket { tokens: tokens - 1.0, at: now };
@@ -138,6 +148,17 @@ mod tests {
         let later = start + Duration::from_secs(30);
         assert!(buckets.take(&"ana", later).is_ok());
         assert!(buckets.take(&"ana", later).is_err());
+    }
+
+    #[test]
+    fn a_flood_of_addresses_is_forgotten_again() {
+        let (buckets, start) = (Buckets::new(60), Instant::now());
+        for address in 0..FORGET_ABOVE {
+            assert!(buckets.take(&address, start).is_ok());
+        }
+        let later = start + Duration::from_secs(90);
+        assert!(buckets.take(&usize::MAX, later).is_ok());
+        assert_eq!(buckets.known.lock().buckets.len(), 1);
     }
 
     #[test]

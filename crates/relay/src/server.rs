@@ -23,7 +23,8 @@ use tokio::time::Sleep;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
-const HEADERS: Duration = Duration::from_secs(15);
+/// Headers that have begun, and the pause between two requests.
+const HEADERS: Duration = Duration::from_secs(30);
 const BODY: Duration = Duration::from_secs(120);
 /// How long everything is given when the relay stops: the generations' half a minute, and then
 /// what it takes to write their ends.
