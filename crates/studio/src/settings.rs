@@ -63,7 +63,12 @@ impl Studio {
                 Ok(settings)
             })
             .await?;
+        let before = self.language();
         *self.settings.write() = settings.clone();
+        if self.language() != before {
+            // The plans' names and lines come from the relay, in the language asked for.
+            self.fetch_config_soon();
+        }
         Ok(settings)
     }
 

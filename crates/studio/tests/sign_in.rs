@@ -280,3 +280,22 @@ async fn a_secret_moves_to_where_the_person_says() {
     let studio = world.open().await;
     assert!(is_signed_in(&studio.account_refresh().await.expect("fresh")));
 }
+
+#[tokio::test]
+async fn a_callback_while_the_network_is_away_does_not_use_the_state_up() {
+    let world = World::new();
+    let studio = world.open().await;
+    studio.secret_place_choose(SecretPlace::File).await.expect("a place");
+    studio.sign_in_start().await.expect("begun");
+    let link = world.provider.consent(&world.last_opened(), "user_ana");
+    drop(studio);
+    world.relay.kill();
+    world.provider.kill();
+    let studio = world.open().await;
+    let error = studio.open_deep_link(&link).await.expect_err("away");
+    assert_eq!(code_of(&studio, &error), ProblemCode::Offline);
+    world.relay.revive();
+    world.provider.revive();
+    studio.open_deep_link(&link).await.expect("signed in");
+    assert!(is_signed_in(&studio.account_state().await.expect("a state")));
+}

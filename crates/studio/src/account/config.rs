@@ -2,12 +2,14 @@
 //! the place where a relay can say that this app is too old for it.
 
 use super::Online;
+use crate::Studio;
 use crate::clock;
 use crate::error::Error;
 use crate::ipc::RelayStatus;
 use crate::messages::OnlineMessage;
 use crate::store;
 use autocrea_protocol::RelayConfig;
+use std::sync::Arc;
 
 impl Online {
     /// The configuration, as fresh as it can be had.
@@ -73,6 +75,19 @@ impl Online {
             (Some(config), RelayStatus::UpdateNeeded) => Err(update_needed(config)),
             _ => Ok(()),
         }
+    }
+}
+
+impl Studio {
+    /// Asks for the configuration again, in the background.
+    pub(crate) fn fetch_config_soon(&self) {
+        let Ok(online) = self.online() else { return };
+        let online = Arc::clone(online);
+        tokio::spawn(async move {
+            if let Err(error) = online.fetch_config().await {
+                tracing::debug!(%error, "the configuration comes with the next connection");
+            }
+        });
     }
 }
 

@@ -92,7 +92,7 @@ impl Online {
         language: LanguageNow,
         events: broadcast::Sender<StudioEvent>,
     ) -> Result<Arc<Self>, Error> {
-        let http = http_client(&options.app_version)?;
+        let http = http_client(&options.app_version, &options.relay_url)?;
         let spoken = Arc::clone(&language);
         let tag = Arc::new(move || match spoken() {
             Language::Es => "es",

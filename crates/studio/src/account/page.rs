@@ -59,8 +59,9 @@ impl Online {
 
     /// Opens the person's browser.
     pub(crate) fn browse(&self, url: &str) -> Result<(), Error> {
-        (self.open_browser)(url).map_err(|reason| {
-            tracing::warn!(reason, "no browser could be opened");
+        (self.open_browser)(url).map_err(|_| {
+            // The reason may repeat the address, and that has no place in a log.
+            tracing::warn!("no browser could be opened");
             Error::Online(OnlineMessage::NoBrowser { url: url.to_owned() })
         })
     }

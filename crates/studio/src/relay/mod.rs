@@ -26,7 +26,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
 use std::time::Duration;
-use url::Url;
+use url::{Host, Url};
 
 /// How long a connection may take to come about.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -48,19 +48,22 @@ pub struct Relay {
     language: LanguageTag,
 }
 
-/// Makes the HTTP client that the relay, the sign-in and nothing else share.
+/// Makes the HTTP client that the relay, the sign-in and nothing else share. A relay on this machine
+/// is never asked for through a proxy.
 ///
 /// # Errors
 /// If the platform's certificates cannot be read.
-pub fn http_client(app_version: &str) -> Result<reqwest::Client, RelayError> {
+pub fn http_client(app_version: &str, base: &Url) -> Result<reqwest::Client, RelayError> {
     // Installing twice is an error that says it is already there; that is what is wanted.
     rustls::crypto::ring::default_provider().install_default().ok();
-    reqwest::Client::builder()
+    let mut builder = reqwest::Client::builder()
         .user_agent(format!("autocrea/{app_version}"))
         .connect_timeout(CONNECT_TIMEOUT)
-        .redirect(reqwest::redirect::Policy::none())
-        .build()
-        .map_err(|source| RelayError::Unreachable { source: Box::new(source) })
+        .redirect(reqwest::redirect::Policy::none());
+    if is_loopback(base) {
+        builder = builder.no_proxy();
+    }
+    builder.build().map_err(|source| RelayError::Unreachable { source: Box::new(source) })
 }
 
 impl Relay {
@@ -252,6 +255,17 @@ impl Relay {
             return Err(RelayError::Unreadable { status, source: None });
         }
         Ok(Events::new(response))
+    }
+}
+
+/// Whether an address is of this machine, by its host's name or number.
+#[must_use]
+pub fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
     }
 }
 

@@ -11,7 +11,6 @@
 mod loopback;
 mod provider;
 
-pub(crate) use provider::is_loopback;
 pub use provider::{Granted, Provider, ProviderError};
 
 use crate::Studio;
@@ -33,6 +32,8 @@ use tokio_util::sync::CancellationToken;
 
 /// How long an attempt is good for.
 const LIFE_MILLIS: i64 = 10 * 60 * 1000;
+/// Longest wait for the provider while signing out: the app has forgotten the person by then.
+const REVOCATION: Duration = Duration::from_secs(5);
 /// Tries at exchanging a code while the provider cannot be reached.
 const EXCHANGES: usize = 4;
 /// The setting that says where a person wants the secret kept, if they were asked.
@@ -151,6 +152,12 @@ impl Online {
     /// the provider cannot be reached. Then nobody is signed in who was not before.
     pub(crate) async fn finish_sign_in(self: &Arc<Self>, answer: AuthAnswer) -> Result<(), Error> {
         let state = answer.state().to_owned();
+        let asked = state.clone();
+        if self.store.read(move |db| store::sign_in::knows(db, &asked)).await? {
+            // While the provider cannot be found the state is not used up: the link can be
+            // followed again.
+            self.provider().await?;
+        }
         let taken = self.store.write(move |db| store::sign_in::take(db, &state)).await?;
         let Some(attempt) = taken else {
             let message = if self.user().is_some() {
@@ -270,13 +277,11 @@ impl Online {
             }
         }
         if let Some(refresh) = refresh {
-            match self.provider().await {
-                Ok(provider) => {
-                    if let Err(error) = provider.revoke(&refresh).await {
-                        tracing::warn!(%error, "the refresh token could not be revoked");
-                    }
-                }
-                Err(error) => tracing::warn!(%error, "the refresh token could not be revoked"),
+            let revoking = async { Ok::<_, Error>(self.provider().await?.revoke(&refresh).await?) };
+            match tokio::time::timeout(REVOCATION, revoking).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::warn!(%error, "the refresh token was not revoked"),
+                Err(_) => tracing::warn!("the refresh token was not revoked in time"),
             }
         }
         Ok(())

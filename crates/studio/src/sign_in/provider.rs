@@ -4,6 +4,7 @@
 //! for development). The `oauth2` crate makes and reads the messages; our own HTTP client carries
 //! them. Deliberately not here: states, attempts, and where tokens are kept.
 
+use crate::relay::is_loopback;
 use autocrea_protocol::config::ClerkConfig;
 use oauth2::basic::{BasicClient, BasicErrorResponseType, BasicTokenResponse};
 use oauth2::{
@@ -15,7 +16,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::time::Duration;
-use url::{Host, Url};
+use url::Url;
 
 /// How long the provider may take over one answer.
 const TIMEOUT: Duration = Duration::from_secs(20);
@@ -207,16 +208,6 @@ impl Provider {
 /// https, or a loopback address that never leaves the machine.
 fn is_private(url: &Url) -> bool {
     url.scheme() == "https" || (url.scheme() == "http" && is_loopback(url))
-}
-
-/// Whether a URL's host is this machine, by its name or number.
-pub(crate) fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
 }
 
 fn redirect_url(redirect: &str) -> Result<RedirectUrl, ProviderError> {

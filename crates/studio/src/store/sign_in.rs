@@ -72,6 +72,13 @@ pub fn add(db: &Connection, attempt: &Attempt) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Whether there is an attempt with this state.
+pub fn knows(db: &Connection, state: &str) -> Result<bool, StoreError> {
+    Ok(db
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM sign_in_attempts WHERE state = ?1)")?
+        .query_row([state], |row| row.get(0))?)
+}
+
 /// Takes the attempt with this state out: whatever comes of it, the state is used.
 pub fn take(db: &Connection, state: &str) -> Result<Option<Attempt>, StoreError> {
     let found = db

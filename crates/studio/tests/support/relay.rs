@@ -181,6 +181,12 @@ impl Relay {
         self.until(|inner| (inner.streams >= count).then_some(())).await;
     }
 
+    /// Waits until the configuration has been asked for in a language.
+    pub async fn asked_in(&self, language: &str) {
+        self.until(|inner| inner.languages.iter().any(|asked| asked == language).then_some(()))
+            .await;
+    }
+
     pub fn posts(&self) -> Vec<Value> {
         self.shared.inner.lock().posts.clone()
     }
@@ -277,6 +283,7 @@ async fn config(State(shared): App, headers: HeaderMap) -> Json<Value> {
     let mut inner = shared.inner.lock();
     let language = headers["accept-language"].to_str().expect("text").to_owned();
     inner.languages.push(language);
+    shared.changed.send_modify(|count| *count += 1);
     let plan = |id: &str, name: &str, tokens: i64, output: i64| {
         json!({
             "id": id, "name": name, "tokens": tokens, "concurrency": 2,
