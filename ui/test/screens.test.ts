@@ -145,7 +145,7 @@ describe("the main job, over the played studio", () => {
     await page.locator("[data-testid=project-name]:focus").waitFor();
     await page.keyboard.type("By keyboard");
     await page.keyboard.press("Enter");
-    await page.getByTestId("project-title").getByText("By keyboard").waitFor();
+    await page.locator("[data-testid=project-title]", { hasText: "By keyboard" }).waitFor();
     await close();
   });
 });
