@@ -576,3 +576,23 @@ async fn nothing_can_be_sent_without_an_account_and_everything_else_works() {
     let error = studio.generation_get(gone).await.expect_err("gone");
     assert_eq!(studio.problem(&error).code, ProblemCode::NotFound);
 }
+
+#[tokio::test]
+async fn one_that_the_relay_never_got_before_the_app_died_is_interrupted_and_can_be_retried() {
+    let world = World::new();
+    let studio = world.open_signed_in("user_ana").await;
+    let project = project(&studio).await;
+    world.relay.kill();
+    let id = studio.generation_start(draft(project, "Una página")).await.expect("begun").id;
+    drop(studio);
+    world.relay.revive();
+    let studio = world.open().await;
+    let generation = ended(&studio, id).await;
+    assert_eq!(generation.status, GenerationStatus::Interrupted);
+    assert_eq!(generation.charged, Some(Tokens::ZERO));
+    assert!(world.relay.posts().is_empty());
+    let again = studio.generation_retry(id).await.expect("again").id;
+    assert_eq!(world.relay.posted(1).await, again);
+    world.relay.done(again, "stop");
+    ended(&studio, again).await;
+}

@@ -312,7 +312,7 @@ impl Drive {
         batch.bytes = 0;
         let (copy, first) = (Arc::clone(&texts), self.job.last_seq + 1);
         let saving =
-            self.online().store.write(move |db| store::generations::append(db, id, first, &copy));
+            self.online().store.write(move |db| store::pieces::append(db, id, first, &copy));
         saving.await?;
         self.job.last_seq += texts.len() as u64;
         self.backoff.reset();

@@ -5,7 +5,8 @@ use super::Generations;
 use crate::clock;
 use crate::ipc::{Generation, GenerationStatus, Language, ProjectStatus};
 use crate::parser::Parser;
-use crate::store::generations::{Ending, Fault};
+use crate::store::fault::Fault;
+use crate::store::generations::Ending;
 use crate::store::{self, StoreError};
 use crate::versions::create_from_generation;
 use autocrea_protocol::generation::{Done, Failed, FinishReason, StreamCode, Usage};
@@ -103,7 +104,7 @@ fn write(
     language: Language,
 ) -> Result<Option<Generation>, StoreError> {
     if let Some(job) = store::generations::job(db, id)? {
-        let parsed = Parser::read(&job.nonce, &store::generations::said_in_all(db, id)?);
+        let parsed = Parser::read(&job.nonce, &store::pieces::said_in_all(db, id)?);
         let now = clock::now();
         let mut version = None;
         if outcome.status == GenerationStatus::Completed

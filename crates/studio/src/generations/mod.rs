@@ -76,7 +76,7 @@ impl Generations {
         let (id, language) = (job.id, (self.online.language)());
         let reading = self.online.store.read(move |db| {
             let generation = store::generations::get(db, id, language)?;
-            Ok((generation, store::generations::said_in_all(db, id)?))
+            Ok((generation, store::pieces::said_in_all(db, id)?))
         });
         let (generation, text) = reading.await?;
         let mut generation = generation.ok_or(Error::Online(OnlineMessage::GenerationGone))?;
@@ -192,8 +192,8 @@ impl Generations {
                 return Ok(None);
             };
             let nonce = store::generations::sent(db, id)?.map(|sent| sent.nonce);
-            let text = store::generations::said_in_all(db, id)?;
-            let seq = store::generations::last_seq(db, id)?;
+            let text = store::pieces::said_in_all(db, id)?;
+            let seq = store::pieces::last_seq(db, id)?;
             Ok(Some((generation, nonce.unwrap_or_default(), text, seq)))
         });
         let (generation, nonce, text, seq) =

@@ -49,7 +49,7 @@ impl Generations {
             }
             let job = store::generations::job(db, id)?;
             let row = store::generations::get(db, id, language)?;
-            Ok(job.zip(row).map(|row| (row, store::generations::said_in_all(db, id))))
+            Ok(job.zip(row).map(|row| (row, store::pieces::said_in_all(db, id))))
         });
         let ((job, generation), before) = writing.await?.ok_or(GONE)?;
         let live = Arc::new(Live::new(generation.clone(), &job.nonce, &before?, 0));
@@ -243,7 +243,7 @@ impl Studio {
         let reading = all.online.store.read(move |db| {
             let is_open = store::generations::job(db, id)?.is_some();
             let sent = store::generations::sent(db, id)?;
-            Ok((is_open, sent, store::generations::said(db, id)?))
+            Ok((is_open, sent, store::pieces::said(db, id)?))
         });
         let (is_open, sent, said) = reading.await?;
         if is_open {
@@ -273,7 +273,7 @@ impl Studio {
             if is_open || generation.version.is_some() {
                 return Ok(Err(WRONG_STATE));
             }
-            let parsed = Parser::read(&sent.nonce, &store::generations::said_in_all(db, id)?);
+            let parsed = Parser::read(&sent.nonce, &store::pieces::said_in_all(db, id)?);
             let (base, now) = (generation.base_version, clock::now());
             let Some(version) = create_from_generation(db, project, base, id, &parsed, now)? else {
                 return Ok(Err(Error::Online(OnlineMessage::NothingArrived)));

@@ -1,21 +1,17 @@
-//! Tables `generations` and `generation_pieces`.
+//! Table `generations`.
 //!
-//! While a generation runs, what arrives is kept piece by piece, with its sequence number; at its
-//! end the pieces become `output`, in the transaction that ends it. A row ends once.
+//! While one runs, what arrives is kept piece by piece (`pieces`); at its end the pieces become
+//! `output`, in the transaction that ends it. A row ends once.
 
 use super::StoreError;
 use super::columns::{readable, uuid, word};
-use crate::error::problem_code;
-use crate::ipc::{Generation, GenerationStatus, Language, Problem};
-use crate::messages::OnlineMessage;
-use autocrea_protocol::generation::{FinishReason, StreamCode, Usage};
-use autocrea_protocol::{ErrorCode, GenerationId, Tokens, UnixMillis, UserId};
+use super::fault::{Fault, name, named};
+use super::pieces;
+use crate::ipc::{Generation, GenerationStatus, Language};
+use autocrea_protocol::generation::{FinishReason, Usage};
+use autocrea_protocol::{GenerationId, Tokens, UnixMillis, UserId};
 use rusqlite::{Connection, OptionalExtension, Row, params};
-use serde::de::DeserializeOwned;
 use uuid::Uuid;
-
-/// Continuations of continuations that are read back at most.
-const LONGEST_CHAIN: usize = 64;
 
 /// A generation about to be sent, or queued.
 #[derive(Clone, Debug)]
@@ -88,70 +84,6 @@ pub struct Ending {
     pub version: Option<u32>,
     /// When.
     pub at: UnixMillis,
-}
-
-/// Why a generation ended badly, as it is stored.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// The stream said so.
-    Stream(StreamCode),
-    /// The relay refused it, in its own words.
-    Refused(ErrorCode, String),
-    /// It never reached the relay.
-    NotSent,
-    /// It could not be asked after in time.
-    LostTrack,
-}
-
-const NOT_SENT: &str = "not_sent";
-const LOST_TRACK: &str = "lost_track";
-
-impl Fault {
-    fn columns(&self) -> (String, Option<&str>) {
-        match self {
-            Self::Stream(code) => (name(code), None),
-            Self::Refused(code, text) => (name(code), Some(text)),
-            Self::NotSent => (NOT_SENT.to_owned(), None),
-            Self::LostTrack => (LOST_TRACK.to_owned(), None),
-        }
-    }
-
-    fn read(code: &str, text: Option<String>) -> Self {
-        match (code, named::<StreamCode>(code), named::<ErrorCode>(code)) {
-            (NOT_SENT, ..) => Self::NotSent,
-            (LOST_TRACK, ..) => Self::LostTrack,
-            (_, Some(stream), _) => Self::Stream(stream),
-            (_, None, Some(refused)) => Self::Refused(refused, text.unwrap_or_default()),
-            _ => Self::Stream(StreamCode::UpstreamFailed),
-        }
-    }
-
-    fn problem(&self, language: Language) -> Problem {
-        let message = match self {
-            Self::Refused(code, text) => {
-                return Problem { code: problem_code(*code), message: text.clone() };
-            }
-            Self::Stream(StreamCode::UpstreamFailed) => OnlineMessage::ModelFailed,
-            Self::Stream(StreamCode::UpstreamTimeout) => OnlineMessage::ModelTimeout,
-            Self::Stream(StreamCode::EmptyOutput) => OnlineMessage::ModelEmpty,
-            Self::Stream(StreamCode::Interrupted) => OnlineMessage::Interrupted,
-            Self::NotSent => OnlineMessage::NotSent,
-            Self::LostTrack => OnlineMessage::LostTrack,
-        };
-        message.problem(language)
-    }
-}
-
-/// The word of a code on the wire, which is its word here too.
-fn name<T: serde::Serialize>(code: &T) -> String {
-    match serde_json::to_value(code) {
-        Ok(serde_json::Value::String(name)) => name,
-        _ => String::new(),
-    }
-}
-
-fn named<T: DeserializeOwned>(name: &str) -> Option<T> {
-    serde_json::from_value(serde_json::Value::String(name.to_owned())).ok()
 }
 
 const STATUSES: [(GenerationStatus, &str); 6] = [
@@ -345,73 +277,10 @@ pub fn set_waking(db: &Connection, id: GenerationId) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Keeps what arrived, numbered from `first` on without a gap. A piece that a second copy of the
-/// app has stored already is the same piece.
-pub fn append(
-    db: &Connection,
-    id: GenerationId,
-    first: u64,
-    texts: &[String],
-) -> Result<(), StoreError> {
-    let key = id.to_string();
-    let mut insert = db.prepare_cached(
-        "INSERT INTO generation_pieces (generation_id, seq, text) VALUES (?1, ?2, ?3)
-         ON CONFLICT DO NOTHING",
-    )?;
-    let mut seq = i64::try_from(first).unwrap_or(i64::MAX);
-    for text in texts {
-        insert.execute(params![key, seq, text])?;
-        seq = seq.saturating_add(1);
-    }
-    db.prepare_cached(
-        "UPDATE generations SET last_seq = max(last_seq, ?2), waking = 0 WHERE id = ?1",
-    )?
-    .execute(params![key, seq - 1])?;
-    Ok(())
-}
-
-/// What the model has said so far, in this generation alone.
-pub fn said(db: &Connection, id: GenerationId) -> Result<String, StoreError> {
-    let key = id.to_string();
-    let output: Option<String> = db
-        .prepare_cached("SELECT output FROM generations WHERE id = ?1")?
-        .query_row([&key], |row| row.get(0))
-        .optional()?
-        .flatten();
-    if let Some(output) = output {
-        return Ok(output);
-    }
-    let mut statement = db.prepare_cached(
-        "SELECT text FROM generation_pieces WHERE generation_id = ?1 ORDER BY seq",
-    )?;
-    let mut rows = statement.query([&key])?;
-    let mut said = String::new();
-    while let Some(row) = rows.next()? {
-        said.push_str(row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?);
-    }
-    Ok(said)
-}
-
-/// What has been said in all: by those that it goes on from, and by itself.
-pub fn said_in_all(db: &Connection, id: GenerationId) -> Result<String, StoreError> {
-    let mut parts = vec![said(db, id)?];
-    let mut at = id;
-    let mut before = db.prepare_cached("SELECT continues FROM generations WHERE id = ?1")?;
-    while parts.len() < LONGEST_CHAIN {
-        let previous: Option<String> =
-            before.query_row([at.to_string()], |row| row.get(0)).optional()?.flatten();
-        let Some(previous) = previous.and_then(|id| id.parse().ok()) else { break };
-        parts.push(said(db, previous)?);
-        at = previous;
-    }
-    parts.reverse();
-    Ok(parts.concat())
-}
-
 /// Ends it; false if it has ended already, and then nothing changes.
 pub fn end(db: &Connection, id: GenerationId, ending: &Ending) -> Result<bool, StoreError> {
     let key = id.to_string();
-    let output = said(db, id)?;
+    let output = pieces::said(db, id)?;
     let (code, text) = match &ending.fault {
         Some(fault) => {
             let (code, text) = fault.columns();
@@ -496,13 +365,4 @@ pub fn sent(db: &Connection, id: GenerationId) -> Result<Option<NewGeneration>, 
             })
         })
         .optional()?)
-}
-
-/// The last piece that is stored.
-pub fn last_seq(db: &Connection, id: GenerationId) -> Result<u64, StoreError> {
-    let seq: Option<i64> = db
-        .prepare_cached("SELECT last_seq FROM generations WHERE id = ?1")?
-        .query_row([id.to_string()], |row| row.get(0))
-        .optional()?;
-    Ok(seq.and_then(|seq| u64::try_from(seq).ok()).unwrap_or(0))
 }
