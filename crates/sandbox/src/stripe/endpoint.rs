@@ -20,6 +20,10 @@ pub(crate) struct WebhookEndpoint {
     pub(crate) disabled: bool,
     pub(crate) api_version: Option<String>,
     pub(crate) metadata: Metadata,
+    /// Whether a relay has been aimed at in this run; one that was only read from disk may be at
+    /// another address today.
+    #[serde(skip)]
+    pub(crate) aimed: bool,
 }
 
 impl Kept for WebhookEndpoint {
@@ -70,11 +74,21 @@ impl WebhookEndpoint {
 impl Books {
     /// Sends all events to `url` from now on, signed with `secret`.
     pub(crate) fn aim(&mut self, url: &str, secret: &str) -> String {
-        let known = self.endpoints.iter().find(|endpoint| endpoint.url == url).cloned();
+        // A relay of an earlier run, started again on another port, keeps its endpoint, and what
+        // is still on its way to it.
+        let everything = |endpoint: &&WebhookEndpoint| endpoint.enabled_events == ["*"];
+        let known = self
+            .endpoints
+            .iter()
+            .find(|endpoint| endpoint.url == url)
+            .or_else(|| self.endpoints.iter().filter(everything).find(|endpoint| !endpoint.aimed))
+            .cloned();
         let endpoint = match known {
             Some(mut endpoint) => {
                 secret.clone_into(&mut endpoint.secret);
+                url.clone_into(&mut endpoint.url);
                 endpoint.disabled = false;
+                endpoint.aimed = true;
                 endpoint
             }
             None => WebhookEndpoint {
@@ -87,6 +101,7 @@ impl Books {
                 disabled: false,
                 api_version: Some(API_VERSION.to_owned()),
                 metadata: Metadata::new(),
+                aimed: true,
             },
         };
         let id = endpoint.id.clone();
@@ -110,6 +125,7 @@ impl Books {
             disabled: false,
             api_version: form.text("api_version").map(ToOwned::to_owned),
             metadata: Metadata::new(),
+            aimed: true,
         };
         form.lay_metadata(&mut endpoint.metadata);
         let json = endpoint.json(true);

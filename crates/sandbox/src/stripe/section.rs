@@ -207,7 +207,7 @@ fn subscription_row(
         buttons += &button("end", id, "End now");
     }
     format!(
-        "<tr><td>{}<br><code>{}</code></td><td>{}</td><td><span class=\"tag {tone}\">{status}</span></td>\
+        "<tr><td>{}<br><code>{}</code></td><td>{}</td><td><span class=\"tag {tone}\" style=\"white-space:nowrap\">{status}</span></td>\
          <td>{}{leaving}</td><td><div class=\"row\">{buttons}</div></td></tr>",
         escape(&email.unwrap_or_default()),
         escape(id),
@@ -245,7 +245,9 @@ fn events(books: &Books, button: &dyn Fn(&str, &str, &str) -> String) -> String 
         .newest_first()
         .take(EVENTS_SHOWN)
         .map(|event| {
-            let (tone, state) = if event.pending.is_empty() {
+            let (tone, state) = if event.pending.is_empty() && event.attempts == 0 {
+                ("", "nobody listened")
+            } else if event.pending.is_empty() {
                 ("good", "delivered")
             } else {
                 ("bad", "on its way")

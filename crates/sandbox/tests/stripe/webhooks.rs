@@ -3,7 +3,8 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use autocrea_sandbox::stripe::{Stripe, sign};
+use autocrea_sandbox::clock::Clock;
+use autocrea_sandbox::stripe::{Options, Stripe, sign};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
@@ -115,4 +116,27 @@ async fn events_are_listed_by_type_and_time() {
     let later = format!("created[gte]={}", stripe.now() + 10);
     let none = stripe.call("GET", "events", &later).expect("events");
     assert_eq!(none["data"].as_array().map(Vec::len), Some(0));
+}
+
+#[tokio::test]
+async fn what_was_on_its_way_reaches_the_relay_at_its_new_address_after_a_restart() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("stripe.json");
+    let start = || async {
+        let options = Options { port: 0, clock: Clock::new() };
+        Stripe::start_kept(options, Some(file.clone())).await.expect("Stripe starts")
+    };
+    let stripe = start().await;
+    Receiver::default().listen(&stripe).await;
+    stripe.hold(true);
+    stripe.call("POST", "customers", "email=ana@example.com").expect("a customer");
+    stripe.put_away();
+    drop(stripe);
+    let stripe = start().await;
+    let moved = Receiver::default();
+    moved.listen(&stripe).await;
+    stripe.settled().await;
+    assert!(moved.kinds().contains(&"customer.created".to_owned()));
+    let endpoints = stripe.call("GET", "webhook_endpoints", "").expect("endpoints");
+    assert_eq!(endpoints["data"].as_array().map(Vec::len), Some(1));
 }
