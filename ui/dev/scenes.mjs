@@ -52,6 +52,32 @@ export const scenes = [
   { name: "project-console", scene: "broken", hash: MENU, act: press("console-toggle") },
   { name: "project-context", scene: "signedin", hash: MENU, act: press("context-open") },
   { name: "project-role", scene: "signedin", hash: MENU, act: press("role") },
+  {
+    name: "project-composing",
+    scene: "signedin",
+    hash: MENU,
+    act: async (page) => {
+      await page
+        .getByTestId("prompt")
+        .fill("Pon el precio del menú del día arriba y fotos en los entrantes.");
+      await page.getByTestId("ceiling").waitFor();
+    },
+  },
+  {
+    name: "project-phone",
+    scene: "signedin",
+    hash: MENU,
+    act: press("preview-width-phone"),
+  },
+  {
+    name: "dashboard-undo",
+    scene: "signedin",
+    hash: "#/dashboard",
+    act: async (page) => {
+      await press("project-menu")(page);
+      await press("project-menu-trash")(page);
+    },
+  },
   { name: "project-streaming", scene: "streaming", hash: MENU, act: press("tab-code") },
   { name: "project-waking", scene: "waking", hash: MENU },
   { name: "project-failed", scene: "failed", hash: MENU },
