@@ -117,12 +117,12 @@ async fn a_slow_stripe_never_makes_the_webhook_slow() {
     stripe(&world).hold(true);
     let session = checkout(&world, "creator", "month").await;
     pay(&world, text(&session, "sessionId"));
-    stripe(&world).delay(Duration::from_secs(3));
+    stripe(&world).delay(Duration::from_secs(8));
     let began = Instant::now();
     for event in stripe(&world).events() {
         assert_eq!(stripe(&world).deliver(&event.id).await, [200]);
     }
-    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(6), "{:?}", began.elapsed());
     assert!(states(&world).await.iter().any(|(_, _, state)| state == "pending"));
     stripe(&world).delay(Duration::ZERO);
     until(&world, |it| it["subscription"]["planId"] == "creator").await;

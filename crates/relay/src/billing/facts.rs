@@ -15,9 +15,9 @@ use serde::{Deserialize, Serialize};
 pub struct Facts {
     /// When the customer was deleted at Stripe, if it was.
     pub deleted_at: Option<i64>,
-    /// All subscriptions, ended ones too.
+    /// All subscriptions, ended ones too, oldest first as Stripe lists them.
     pub subscriptions: Vec<SubscriptionFact>,
-    /// All invoices of subscriptions, drafts not.
+    /// All invoices of subscriptions, drafts not, oldest first as Stripe lists them.
     pub invoices: Vec<InvoiceFact>,
 }
 

@@ -102,7 +102,7 @@ impl<'f> Choice<'f> {
     fn of(facts: &'f Facts, known: &HashSet<String>) -> Self {
         let mut real: Vec<&SubscriptionFact> =
             facts.subscriptions.iter().filter(|one| one.status.counts()).collect();
-        real.sort_by(|a, b| (a.created, &a.id).cmp(&(b.created, &b.id)));
+        real.sort_by_key(|one| one.created);
         let mut choice = Self { governing: None, duplicates: Vec::new(), left_out: known.clone() };
         let mut counted: Vec<&SubscriptionFact> = Vec::new();
         for one in real {

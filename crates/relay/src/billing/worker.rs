@@ -7,15 +7,20 @@ use super::inbox::{self, Due};
 use super::refresh::refresh;
 use super::{Billing, BillingError};
 use crate::stripe::StripeFault;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 /// Events taken in one go.
 const AT_ONCE: u32 = 200;
 /// Customers brought up to date side by side.
 const SIDE_BY_SIDE: usize = 8;
+/// Customers waiting for that, at most; further events stay in the inbox.
+const IN_HAND: usize = 256;
+/// While some are being worked on, how often the inbox is looked at for what has become due.
+const AMONG_OTHERS: Duration = Duration::from_secs(1);
 /// However wrong the clocks are, the inbox is looked at this often.
 const AT_LEAST_EVERY: Duration = Duration::from_secs(5);
 /// After so many attempts, what Stripe answers in a way that waiting does not mend is given up.
@@ -47,25 +52,57 @@ pub async fn run(billing: Arc<Billing>) {
     }
 }
 
-/// Works until nothing is due; answers how long to wait at most.
+/// Works until nothing is due and nobody is being worked on; answers how long to wait at most.
 ///
 /// # Errors
 /// If the database refuses.
 pub async fn pass(billing: &Arc<Billing>) -> Result<Duration, BillingError> {
+    let places = Arc::new(Semaphore::new(SIDE_BY_SIDE));
+    let mut running = JoinSet::new();
+    let mut subjects: HashMap<tokio::task::Id, Subject> = HashMap::new();
     loop {
-        let due = billing.db.write(|tx| inbox::take(tx, AT_ONCE)).await?;
-        if due.is_empty() {
+        let due = if running.len() < IN_HAND {
+            billing.db.write(|tx| inbox::take(tx, AT_ONCE)).await?
+        } else {
+            Vec::new()
+        };
+        let found = !due.is_empty();
+        for (subject, events) in by_subject(due) {
+            // What came for somebody who is being worked on comes again in a moment: the look at
+            // Stripe that is under way may be older than it.
+            if subjects.values().any(|busy| *busy == subject) {
+                continue;
+            }
+            let (billing, places) = (Arc::clone(billing), Arc::clone(&places));
+            let (name, whom) = (subject.clone(), subject);
+            let task = running.spawn(async move {
+                let _place = places.acquire().await;
+                work(&billing, whom, events).await;
+            });
+            subjects.insert(task.id(), name);
+        }
+        if found {
+            continue;
+        }
+        if running.is_empty() {
             break;
         }
-        let mut running = JoinSet::new();
-        for (subject, events) in by_subject(due) {
-            if running.len() >= SIDE_BY_SIDE {
-                running.join_next().await;
+        tokio::select! {
+            ended = running.join_next_with_id() => {
+                let id = match ended {
+                    Some(Ok((id, ()))) => id,
+                    Some(Err(error)) => {
+                        // Its events are still pending and come again.
+                        tracing::error!(%error, "the work on a customer did not end well");
+                        error.id()
+                    }
+                    None => continue,
+                };
+                subjects.remove(&id);
             }
-            let billing = Arc::clone(billing);
-            running.spawn(async move { work(&billing, subject, events).await });
+            () = billing.wake.notified() => {}
+            () = tokio::time::sleep(AMONG_OTHERS) => {}
         }
-        while running.join_next().await.is_some() {}
     }
     let next = billing.db.read(inbox::next_due).await?;
     let millis = next.map_or(i64::MAX, |at| at.millis_since(billing.clock.now()).max(50));

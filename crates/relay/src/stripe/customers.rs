@@ -3,7 +3,7 @@
 use super::{Stripe, StripeFault, read};
 use crate::billing::facts::{Facts, InvoiceFact};
 use futures_util::TryStreamExt;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use stripe::PaginationExt;
 use stripe_billing::invoice::ListInvoice;
 use stripe_billing::invoice_payment::{
@@ -90,15 +90,16 @@ impl Stripe {
     /// # Errors
     /// As every call.
     pub async fn facts(&self, customer: &str) -> Result<Facts, StripeFault> {
-        let (subscriptions, invoices, charges) = tokio::try_join!(
+        let (mut subscriptions, mut invoices, charges) = tokio::try_join!(
             self.subscriptions_of(customer),
             self.invoices_of(customer),
             self.charges_of(customer),
         )?;
-        let mut invoices: BTreeMap<String, InvoiceFact> =
-            invoices.into_iter().map(|invoice| (invoice.id.clone(), invoice)).collect();
+        // Stripe lists newest first, also within one second, which `created` cannot tell apart.
+        subscriptions.reverse();
+        invoices.reverse();
         self.add_charges(&mut invoices, &charges).await?;
-        Ok(Facts { deleted_at: None, subscriptions, invoices: invoices.into_values().collect() })
+        Ok(Facts { deleted_at: None, subscriptions, invoices })
     }
 
     async fn subscriptions_of(
@@ -171,10 +172,10 @@ impl Stripe {
     /// refunded, disputed, or failed while an invoice is open.
     async fn add_charges(
         &self,
-        invoices: &mut BTreeMap<String, InvoiceFact>,
+        invoices: &mut [InvoiceFact],
         charges: &[Charge],
     ) -> Result<(), StripeFault> {
-        let any_open = invoices.values().any(|invoice| invoice.open);
+        let any_open = invoices.iter().any(|invoice| invoice.open);
         let telling: BTreeSet<&str> = charges
             .iter()
             .filter(|charge| {
@@ -188,7 +189,7 @@ impl Stripe {
             let Some(id) = self.invoice_of_intent(intent).await? else {
                 continue;
             };
-            let Some(invoice) = invoices.get_mut(&id) else {
+            let Some(invoice) = invoices.iter_mut().find(|invoice| invoice.id == id) else {
                 continue;
             };
             let of_intent = || charges.iter().filter(|one| intent_of(one) == Some(intent));

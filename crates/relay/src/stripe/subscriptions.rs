@@ -22,6 +22,7 @@ impl Stripe {
         Ok(all
             .data
             .iter()
+            .rev()
             .filter(|one| {
                 matches!(
                     one.status,
@@ -32,7 +33,7 @@ impl Stripe {
                         | SubscriptionStatus::Paused
                 )
             })
-            .min_by(|a, b| (a.created, a.id.as_str()).cmp(&(b.created, b.id.as_str())))
+            .min_by_key(|one| one.created)
             .map(|one| one.id.to_string()))
     }
 

@@ -78,7 +78,7 @@ pub async fn buy(world: &World, plan: &str, interval: &str) -> String {
     subscription
 }
 
-/// Watches Ana's account until it is so; ten seconds at most.
+/// Watches Ana's account until it is so; half a minute at most.
 pub async fn until(world: &World, wanted: impl Fn(&Value) -> bool) -> Value {
     let answer = world.ask_as(ANA, Method::GET, "/api/account/events").send().await;
     let mut events = Events::of(answer.expect("an answer"));
@@ -91,7 +91,7 @@ pub async fn until(world: &World, wanted: impl Fn(&Value) -> bool) -> Value {
             }
         }
     };
-    if tokio::time::timeout(Duration::from_secs(10), watching).await.is_err() {
+    if tokio::time::timeout(Duration::from_secs(30), watching).await.is_err() {
         panic!("it never came to be so: {last:#}");
     }
     last
