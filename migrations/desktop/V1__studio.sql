@@ -167,10 +167,12 @@ CREATE INDEX ledger_entries_by_generation ON ledger_entries (generation_id)
 
 -- Kept so that a cold start by deep link can finish one; erased on use, never in backups.
 CREATE TABLE sign_in_attempts (
-    state        TEXT    NOT NULL PRIMARY KEY,
+    -- Which came first, whatever the clock says.
+    key          INTEGER PRIMARY KEY,
+    state        TEXT    NOT NULL UNIQUE,
     verifier     TEXT    NOT NULL,
     redirect_uri TEXT    NOT NULL,
     url          TEXT    NOT NULL,
     created_at   INTEGER NOT NULL,
     expires_at   INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;
+) STRICT;

@@ -5,7 +5,7 @@ use autocrea_protocol::UnixMillis;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 /// Attempts that are kept: people press the button again.
-const KEPT: usize = 5;
+const KEPT: u32 = 5;
 
 /// A sign-in that was begun.
 #[derive(Clone, PartialEq, Eq)]
@@ -62,13 +62,11 @@ pub fn add(db: &Connection, attempt: &Attempt) -> Result<(), StoreError> {
         attempt.created_at.0,
         attempt.expires_at.0,
     ])?;
-    // The new one stays whatever the clock says; of the others, the newest.
     db.prepare_cached(
-        "DELETE FROM sign_in_attempts WHERE state <> ?1 AND state NOT IN (
-             SELECT state FROM sign_in_attempts WHERE state <> ?1
-             ORDER BY created_at DESC LIMIT ?2)",
+        "DELETE FROM sign_in_attempts WHERE key NOT IN (
+             SELECT key FROM sign_in_attempts ORDER BY key DESC LIMIT ?1)",
     )?
-    .execute(params![attempt.state, i64::try_from(KEPT - 1).unwrap_or(0)])?;
+    .execute([KEPT])?;
     Ok(())
 }
 
@@ -91,7 +89,7 @@ pub fn take(db: &Connection, state: &str) -> Result<Option<Attempt>, StoreError>
 
 /// The newest that is live.
 pub fn newest(db: &Connection, now: UnixMillis) -> Result<Option<Attempt>, StoreError> {
-    let mut statement = db.prepare_cached(&format!("{SELECT} ORDER BY created_at DESC"))?;
+    let mut statement = db.prepare_cached(&format!("{SELECT} ORDER BY key DESC"))?;
     let mut rows = statement.query_map([], read)?;
     while let Some(attempt) = rows.next().transpose()? {
         if attempt.is_live(now) {
