@@ -23,12 +23,12 @@ pub struct Ceiling {
 impl Ceiling {
     /// `wanted` is the client's wish, if it has one; `most` the plan's; `available` what is left.
     ///
-    /// A wish below [`LEAST_OUTPUT`] is kept as it is: it needs no more than itself.
+    /// A wish below [`LEAST_OUTPUT`] is kept as it is, yet [`LEAST_OUTPUT`] must be left for it.
     #[must_use]
     pub fn of(input: Tokens, wanted: Option<Tokens>, most: Tokens, available: Tokens) -> Self {
         let asked = wanted.unwrap_or(most).min(most);
         let left = available - input;
-        let enough = left >= asked.min(LEAST_OUTPUT);
+        let enough = left >= LEAST_OUTPUT;
         // Refused: the ceiling shown is what it would take.
         let output = if enough { asked.min(left) } else { asked };
         Self { input, output, enough }
@@ -65,8 +65,9 @@ mod tests {
     }
 
     #[test]
-    fn a_small_wish_needs_no_more_than_itself() {
-        assert!(Ceiling::of(Tokens(100), Some(Tokens(10)), MOST, Tokens(110)).enough);
-        assert!(!Ceiling::of(Tokens(100), Some(Tokens(10)), MOST, Tokens(109)).enough);
+    fn a_small_wish_holds_no_more_than_itself_and_is_refused_where_any_other_is() {
+        let small = Ceiling::of(Tokens(100), Some(Tokens(10)), MOST, Tokens(356));
+        assert_eq!((small.total(), small.enough), (Tokens(110), true));
+        assert!(!Ceiling::of(Tokens(100), Some(Tokens(10)), MOST, Tokens(355)).enough);
     }
 }

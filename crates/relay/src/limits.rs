@@ -1,7 +1,8 @@
 //! Requests a minute, of a person and of an address without a token.
 //!
 //! Token buckets in memory: a burst of a whole minute's allowance, refilled evenly. A bucket that is
-//! full again is forgotten.
+//! full again is forgotten. An IPv6 address counts with its /64, which is what one customer of a
+//! network is given at least; one mapped from IPv4 counts as that.
 
 use crate::config::{Limits as Settings, Network};
 use crate::error::ApiError;
@@ -10,7 +11,7 @@ use http::HeaderMap;
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::time::{Duration, Instant};
 
 /// The limits of this process.
@@ -39,14 +40,18 @@ impl Limits {
         self.people.take(user, Instant::now()).map_err(ApiError::rate_limited)
     }
 
-    /// Counts a request without a token.
+    /// Counts a request without a good token.
     ///
     /// # Errors
     /// `rate_limited`.
     pub fn address(&self, peer: IpAddr, headers: &HeaderMap) -> Result<(), ApiError> {
-        self.addresses
-            .take(&self.client(peer, headers), Instant::now())
-            .map_err(ApiError::rate_limited)
+        let counted = together(self.client(peer, headers));
+        self.addresses.take(&counted, Instant::now()).map_err(ApiError::rate_limited)
+    }
+
+    /// Takes back what [`Limits::address`] counted: the token turned out to be good.
+    pub fn forgive(&self, peer: IpAddr, headers: &HeaderMap) {
+        self.addresses.put_back(&together(self.client(peer, headers)));
     }
 
     /// The address that counts: the peer's, or, behind trusted proxies, the last one in
@@ -68,6 +73,15 @@ impl Limits {
             }
         }
         nearest
+    }
+}
+
+/// What an address is counted with.
+fn together(address: IpAddr) -> IpAddr {
+    const NETWORK: u128 = u128::MAX << 64;
+    match address.to_canonical() {
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & NETWORK).into(),
+        v4 @ IpAddr::V4(_) => v4,
     }
 }
 
@@ -124,6 +138,13 @@ impl<K: Hash + Eq + Clone> Buckets<K> {
         let wait = Duration::from_secs_f64((1.0 - tokens) / per_second);
         Err(wait.as_secs() + 1)
     }
+
+    /// Gives one back. A bucket that has been forgotten is full.
+    fn put_back(&self, key: &K) {
+        if let Some(bucket) = self.known.lock().buckets.get_mut(key) {
+            bucket.tokens = (bucket.tokens + 1.0).min(f64::from(self.per_minute));
+        }
+    }
 }
 
 #[cfg(test)]
@@ -167,6 +188,33 @@ mod tests {
         for _ in 0..1_000 {
             assert!(limits.person(&UserId::from("ana")).is_ok());
         }
+    }
+
+    fn address(text: &str) -> IpAddr {
+        text.parse().expect("an address")
+    }
+
+    #[test]
+    fn the_addresses_of_one_network_of_ipv6_count_together_and_mapped_ones_as_ipv4() {
+        let (limits, none) = (limits(1, &[]), HeaderMap::new());
+        assert!(limits.address(address("2001:db8:0:7::1"), &none).is_ok());
+        assert!(limits.address(address("2001:db8:0:7:ffff::2"), &none).is_err());
+        assert!(limits.address(address("2001:db8:0:8::1"), &none).is_ok());
+        assert!(limits.address(address("::ffff:9.9.9.9"), &none).is_ok());
+        assert!(limits.address(address("9.9.9.9"), &none).is_err());
+        assert!(limits.address(address("::ffff:9.9.9.8"), &none).is_ok());
+    }
+
+    #[test]
+    fn what_is_forgiven_may_be_asked_again() {
+        let (limits, none, peer) = (limits(1, &[]), HeaderMap::new(), address("9.9.9.9"));
+        for _ in 0..3 {
+            assert!(limits.address(peer, &none).is_ok());
+            limits.forgive(peer, &none);
+        }
+        limits.forgive(peer, &none);
+        assert!(limits.address(peer, &none).is_ok());
+        assert!(limits.address(peer, &none).is_err());
     }
 
     #[test]

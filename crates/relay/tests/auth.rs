@@ -6,6 +6,8 @@ mod support;
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 use support::{ANA, World};
 
@@ -153,6 +155,68 @@ async fn requests_are_limited_by_person_and_without_a_token_by_address() {
     assert_eq!(anonymous, [200, 200, 429]);
     let health = world.ask(Method::GET, "/healthz").send().await.expect("an answer");
     assert_eq!(health.status(), 200, "health is exempt");
+}
+
+#[tokio::test]
+async fn a_good_token_counts_for_its_person_on_public_routes_too() {
+    let limits = [("RELAY_RATE_PER_MINUTE", "2"), ("RELAY_RATE_PER_MINUTE_ADDRESS", "1")];
+    let world = World::with(&limits).await;
+    let mut seen = Vec::new();
+    for _ in 0..3 {
+        let asked = world.ask_as(ANA, Method::GET, "/api/plans").send().await.expect("an answer");
+        seen.push(asked.status().as_u16());
+    }
+    assert_eq!(seen, [200, 200, 429]);
+}
+
+/// A Clerk that knows no opaque token and counts how often it is asked about one.
+async fn stranger() -> (String, Arc<AtomicUsize>) {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&asked);
+    let routes = axum::Router::new().fallback(async move || {
+        counted.fetch_add(1, Ordering::SeqCst);
+        StatusCode::NOT_FOUND
+    });
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}/v1", listener.local_addr().expect("an address"));
+    tokio::spawn(async move { axum::serve(listener, routes).await });
+    (url, asked)
+}
+
+#[tokio::test]
+async fn invented_opaque_tokens_do_not_become_a_flood_of_questions_to_clerk() {
+    let (url, asked) = stranger().await;
+    let limit = [("RELAY_RATE_PER_MINUTE_ADDRESS", "2"), ("CLERK_API_URL", url.as_str())];
+    let world = World::with(&limit).await;
+    let mut seen = Vec::new();
+    for number in 0..4 {
+        seen.push(status(&world, &format!("oat_invented_{number}")).await.as_u16());
+    }
+    assert_eq!(seen, [401, 401, 429, 429]);
+    assert_eq!(asked.load(Ordering::SeqCst), 2);
+    assert_eq!(status(&world, "oat_invented_0").await, 429, "one that is remembered counts too");
+    assert_eq!(status(&world, &world.token(ANA)).await, 200);
+}
+
+#[tokio::test]
+async fn a_token_that_could_not_be_judged_counts_for_its_address() {
+    let limit = [("RELAY_RATE_PER_MINUTE_ADDRESS", "2"), ("CLERK_SECRET_KEY", "sk_wrong")];
+    let world = World::with(&limit).await;
+    let mut seen = Vec::new();
+    for number in 0..3 {
+        seen.push(status(&world, &format!("oat_{number}")).await.as_u16());
+    }
+    assert_eq!(seen, [503, 503, 429]);
+}
+
+#[tokio::test]
+async fn a_good_opaque_token_costs_its_address_nothing() {
+    let world = World::with(&[("RELAY_RATE_PER_MINUTE_ADDRESS", "1")]).await;
+    for email in [ANA, "luis@example.com", "eva@example.com"] {
+        assert_eq!(status(&world, &world.sandbox.clerk.opaque_token(email)).await, 200);
+    }
+    assert_eq!(status(&world, "rubbish").await, 401);
+    assert_eq!(status(&world, "rubbish").await, 429);
 }
 
 #[tokio::test]

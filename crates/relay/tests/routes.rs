@@ -101,6 +101,7 @@ async fn the_ceiling_is_known_before_sending() {
 #[tokio::test]
 async fn a_question_about_tokens_that_makes_no_sense_is_refused_with_its_field() {
     let world = World::start().await;
+    let image = json!({"type": "image_url", "image_url": {"url": "data:image/png;base64,AA"}});
     let cases = [
         (json!({}), "messages"),
         (json!({"prompt": "a", "messages": []}), "messages"),
@@ -108,6 +109,9 @@ async fn a_question_about_tokens_that_makes_no_sense_is_refused_with_its_field()
         (json!({"prompt": "a", "maxOutputTokens": -5}), "maxOutputTokens"),
         (json!({"prompt": 7}), "prompt"),
         (json!({"messages": [{"role": "wizard", "content": "a"}]}), "messages"),
+        (json!({"prompt": "   "}), "prompt"),
+        (json!({"messages": [{"role": "user", "content": ""}]}), "messages"),
+        (json!({"messages": [{"role": "user", "content": [image]}]}), "messages"),
     ];
     for (body, field) in cases {
         let asked =

@@ -55,6 +55,14 @@ async fn states(world: &World) -> Vec<(String, String, String)> {
 }
 
 #[tokio::test]
+async fn a_webhook_that_is_too_large_is_refused_in_the_contracts_form() {
+    let world = World::start().await;
+    let (status, answer) = send(&world, Some("t=1,v1=00"), &"x".repeat(9 << 20)).await;
+    assert_eq!((status.as_u16(), &answer["code"]), (413, &json!("payload_too_large")));
+    assert_eq!(answer["error"], "Webhook handler failed");
+}
+
+#[tokio::test]
 async fn a_bad_signature_is_400_and_leaves_no_trace() {
     let world = World::start().await;
     let body = event("evt_bad", "invoice.paid");

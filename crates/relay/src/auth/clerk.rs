@@ -108,14 +108,25 @@ impl Clerk {
         self.verify_jwt(token).await
     }
 
+    /// Whether [`Clerk::verify`] would ask Clerk about this very token.
+    #[must_use]
+    pub fn would_be_asked(&self, token: &str) -> bool {
+        token.starts_with("oat_")
+            && self.settings.secret_key.is_some()
+            && self.remembered(&hash(token)).is_none()
+    }
+
+    fn remembered(&self, hash: &TokenHash) -> Option<Option<UserId>> {
+        let opaque = self.opaque.lock();
+        let (user, at) = opaque.get(hash)?;
+        (at.elapsed() < OPAQUE_FOR).then(|| user.clone())
+    }
+
     async fn verify_opaque(&self, token: &str) -> Result<Option<UserId>, TokenError> {
         let secret = self.settings.secret_key.as_ref();
         let secret = secret.ok_or(TokenError::Refused("no secret key for opaque tokens"))?;
-        let hash: TokenHash = Sha256::digest(token.as_bytes()).into();
-        let known = self.opaque.lock().get(&hash).cloned();
-        if let Some((user, at)) = known
-            && at.elapsed() < OPAQUE_FOR
-        {
+        let hash = hash(token);
+        if let Some(user) = self.remembered(&hash) {
             return Ok(user);
         }
         let asked = self
@@ -215,6 +226,10 @@ impl Clerk {
             }
         }
     }
+}
+
+fn hash(token: &str) -> TokenHash {
+    Sha256::digest(token.as_bytes()).into()
 }
 
 fn full_name(given: Option<&str>, family: Option<&str>) -> Option<String> {

@@ -2,10 +2,12 @@
 //!
 //! Keys are fetched when first needed and kept. A token that names an unknown key makes them be
 //! fetched again, at most once in 30 seconds (the first fetch not counting): a key that has just
-//! been rotated in works at once, and invented key ids cost Clerk nothing.
+//! been rotated in works at once, and invented key ids cost Clerk nothing. Who brings a known key
+//! never waits for that.
 
 use jsonwebtoken::DecodingKey;
 use jsonwebtoken::jwk::{Jwk, JwkSet, PublicKeyUse};
+use parking_lot::RwLock;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::collections::HashMap;
@@ -30,70 +32,102 @@ pub(super) struct Unreachable;
 pub(super) struct Jwks {
     issuer: String,
     http: reqwest::Client,
-    state: Mutex<State>,
+    /// Read by every request, and never held while Clerk is asked.
+    known: RwLock<Known>,
+    /// Held while Clerk is asked: whoever needs the same answer waits for it.
+    asking: Mutex<Asking>,
 }
 
 #[derive(Default)]
-struct State {
+struct Known {
     discovered: Option<Discovered>,
     keys: Option<HashMap<String, DecodingKey>>,
+}
+
+impl Known {
+    fn key(&self, kid: &str) -> Option<DecodingKey> {
+        self.keys.as_ref()?.get(kid).cloned()
+    }
+}
+
+#[derive(Default)]
+struct Asking {
     refetched: Option<Instant>,
     failed: Option<Instant>,
 }
 
+impl Asking {
+    fn may_ask(&self) -> Result<(), Unreachable> {
+        let pausing = self.failed.is_some_and(|at| at.elapsed() < PAUSE);
+        if pausing { Err(Unreachable) } else { Ok(()) }
+    }
+}
+
 impl Jwks {
     pub(super) fn new(issuer: String, http: reqwest::Client) -> Self {
-        Self { issuer, http, state: Mutex::new(State::default()) }
+        Self { issuer, http, known: RwLock::default(), asking: Mutex::default() }
     }
 
     /// The key of that id; `None` if the issuer has no such key.
     pub(super) async fn key(&self, kid: &str) -> Result<Option<DecodingKey>, Unreachable> {
-        let mut state = self.state.lock().await;
-        if let Some(key) = state.keys.as_ref().and_then(|keys| keys.get(kid)) {
-            return Ok(Some(key.clone()));
+        if let Some(key) = self.known.read().key(kid) {
+            return Ok(Some(key));
         }
-        if state.keys.is_some() {
-            if state.refetched.is_some_and(|at| at.elapsed() < REFETCH) {
-                return Ok(None);
+        let mut asking = self.asking.lock().await;
+        // While this one waited, another may have brought it.
+        if let Some(key) = self.known.read().key(kid) {
+            return Ok(Some(key));
+        }
+        asking.may_ask()?;
+        if self.known.read().keys.is_some() {
+            if asking.refetched.is_some_and(|at| at.elapsed() < REFETCH) {
+                // Whether the issuer has such a key is not known while it does not answer.
+                return if asking.failed.is_some() { Err(Unreachable) } else { Ok(None) };
             }
-            state.refetched = Some(Instant::now());
+            asking.refetched = Some(Instant::now());
         }
-        let keys = self.fetch(&mut state).await?;
+        let keys = self.fetch(&mut asking).await?;
         let key = keys.get(kid).cloned();
-        state.keys = Some(keys);
+        self.known.write().keys = Some(keys);
         Ok(key)
     }
 
     /// Where profiles are asked for, if the issuer says.
     pub(super) async fn userinfo(&self) -> Result<Option<String>, Unreachable> {
-        let mut state = self.state.lock().await;
-        Ok(self.discover(&mut state).await?.userinfo_endpoint)
+        if let Some(discovered) = &self.known.read().discovered {
+            return Ok(discovered.userinfo_endpoint.clone());
+        }
+        let mut asking = self.asking.lock().await;
+        asking.may_ask()?;
+        Ok(self.discover(&mut asking).await?.userinfo_endpoint)
     }
 
-    async fn fetch(&self, state: &mut State) -> Result<HashMap<String, DecodingKey>, Unreachable> {
-        let discovered = self.discover(state).await?;
+    async fn fetch(
+        &self,
+        asking: &mut Asking,
+    ) -> Result<HashMap<String, DecodingKey>, Unreachable> {
+        let discovered = self.discover(asking).await?;
         let Some(set) = self.get::<JwkSet>(&discovered.jwks_uri).await else {
-            state.failed = Some(Instant::now());
+            asking.failed = Some(Instant::now());
             return Err(Unreachable);
         };
+        asking.failed = None;
         Ok(set.keys.iter().filter_map(signing_key).collect())
     }
 
-    async fn discover(&self, state: &mut State) -> Result<Discovered, Unreachable> {
-        if let Some(discovered) = &state.discovered {
-            return Ok(discovered.clone());
-        }
-        if state.failed.is_some_and(|at| at.elapsed() < PAUSE) {
-            return Err(Unreachable);
+    async fn discover(&self, asking: &mut Asking) -> Result<Discovered, Unreachable> {
+        let known = self.known.read().discovered.clone();
+        if let Some(discovered) = known {
+            return Ok(discovered);
         }
         for document in ["openid-configuration", "oauth-authorization-server"] {
             let address = format!("{}/.well-known/{document}", self.issuer);
             if let Some(discovered) = self.get::<Discovered>(&address).await {
-                state.discovered = Some(discovered.clone());
+                self.known.write().discovered = Some(discovered.clone());
                 return Ok(discovered);
             }
         }
-        state.failed = Some(Instant::now());
+        asking.failed = Some(Instant::now());
         Err(Unreachable)
     }
 
@@ -114,4 +148,87 @@ fn signing_key(jwk: &Jwk) -> Option<(String, DecodingKey)> {
     let signs = matches!(jwk.common.public_key_use, None | Some(PublicKeyUse::Signature));
     let kid = jwk.common.key_id.clone().filter(|_| signs)?;
     Some((kid, DecodingKey::from_jwk(jwk).ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::Router;
+    use axum::routing::get;
+    use http::StatusCode;
+    use serde_json::{Value, json};
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use tokio::sync::Notify;
+
+    /// An issuer of one key, which from its second answer on does what a test says.
+    struct Issuer {
+        asked: AtomicUsize,
+        arrived: Notify,
+        hangs: bool,
+    }
+
+    impl Issuer {
+        async fn keys(&self) -> Result<axum::Json<Value>, StatusCode> {
+            if self.asked.fetch_add(1, Ordering::SeqCst) > 0 {
+                self.arrived.notify_one();
+                if self.hangs {
+                    std::future::pending::<()>().await;
+                }
+                return Err(StatusCode::BAD_GATEWAY);
+            }
+            let number = "AQ".repeat(21) + "A";
+            let key = json!({"kty": "EC", "crv": "P-256", "kid": "one", "x": number, "y": number});
+            Ok(axum::Json(json!({ "keys": [key] })))
+        }
+    }
+
+    async fn issuer(hangs: bool) -> (Arc<Issuer>, Arc<Jwks>) {
+        rustls::crypto::ring::default_provider().install_default().ok();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        let made = Issuer { asked: AtomicUsize::new(0), arrived: Notify::new(), hangs };
+        let (issuer, document) = (Arc::new(made), json!({ "jwks_uri": format!("{url}/keys") }));
+        let answering = Arc::clone(&issuer);
+        let routes = Router::new()
+            .route("/.well-known/openid-configuration", get(async || axum::Json(document)))
+            .route("/keys", get(async move || answering.keys().await));
+        tokio::spawn(async move { axum::serve(listener, routes).await });
+        let http = reqwest::Client::builder().no_proxy().build().expect("a client");
+        (issuer, Arc::new(Jwks::new(url, http)))
+    }
+
+    #[tokio::test]
+    async fn a_known_key_does_not_wait_for_an_issuer_that_hangs() {
+        let (issuer, jwks) = issuer(true).await;
+        assert!(jwks.key("one").await.expect("keys").is_some());
+        let invented = Arc::clone(&jwks);
+        let waiting = tokio::spawn(async move { invented.key("two").await.map(|_| ()) });
+        issuer.arrived.notified().await;
+        let known = tokio::time::timeout(Duration::from_secs(20), jwks.key("one")).await;
+        assert!(known.expect("at once").expect("keys").is_some());
+        assert!(jwks.userinfo().await.is_ok());
+        assert!(!waiting.is_finished());
+        waiting.abort();
+    }
+
+    #[tokio::test]
+    async fn an_issuer_that_fails_is_left_alone_and_its_keys_are_not_called_unknown() {
+        let (issuer, jwks) = issuer(false).await;
+        assert!(jwks.key("one").await.expect("keys").is_some());
+        for _ in 0..3 {
+            assert_eq!(jwks.key("two").await.map(|_| ()), Err(Unreachable));
+        }
+        assert_eq!(issuer.asked.load(Ordering::SeqCst), 2);
+        assert!(jwks.key("one").await.expect("keys").is_some());
+    }
+
+    #[tokio::test]
+    async fn keys_that_never_came_are_not_asked_for_by_everyone_who_waits() {
+        let (issuer, jwks) = issuer(false).await;
+        issuer.asked.store(1, Ordering::SeqCst);
+        let asked = futures_util::future::join_all((0..5).map(|_| jwks.key("one"))).await;
+        assert!(asked.iter().all(Result::is_err));
+        assert_eq!(issuer.asked.load(Ordering::SeqCst), 2);
+    }
 }

@@ -21,6 +21,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
 use http::{HeaderMap, header};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// Somebody who is signed in.
@@ -42,21 +43,45 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 #[derive(Clone)]
 struct Identity(Result<UserId, TokenError>);
 
-/// The layer that reads the token of every request, once. A request without a good one counts
-/// against its address; one with a good one counts against its person, in the extractor.
+/// The layer that reads the token of every request, once, and counts the request: one with a good
+/// token against its person, any other against its address.
 pub async fn identify(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
-    let identity = match bearer(request.headers()) {
-        Some(token) => app.clerk.verify(token).await,
-        None => Err(TokenError::Refused("there is none")),
+    let peer = request.extensions().get::<Peer>().map(|Peer(peer)| peer.ip());
+    match counted(&app, peer, request.headers()).await {
+        Ok(identity) => request.extensions_mut().insert(identity),
+        Err(refused) => return refused.into_response(),
     };
-    if matches!(identity, Err(TokenError::Refused(_)))
-        && let Some(Peer(peer)) = request.extensions().get::<Peer>()
-        && let Err(refused) = app.limits.address(peer.ip(), request.headers())
-    {
-        return refused.into_response();
-    }
-    request.extensions_mut().insert(Identity(identity));
     next.run(request).await
+}
+
+async fn counted(
+    app: &App,
+    peer: Option<IpAddr>,
+    headers: &HeaderMap,
+) -> Result<Identity, ApiError> {
+    let count = || peer.map_or(Ok(()), |peer| app.limits.address(peer, headers));
+    let Some(token) = bearer(headers) else {
+        count()?;
+        return Ok(Identity(Err(TokenError::Refused("there is none"))));
+    };
+    // A token that Clerk must be asked about counts before it is asked: whoever invents tokens
+    // would make us flood Clerk otherwise. If it was a good one, the address gets it back.
+    let asking = app.clerk.would_be_asked(token);
+    if asking {
+        count()?;
+    }
+    let identity = app.clerk.verify(token).await;
+    match &identity {
+        Ok(user) => {
+            if let Some(peer) = peer.filter(|_| asking) {
+                app.limits.forgive(peer, headers);
+            }
+            app.limits.person(user)?;
+        }
+        Err(_) if asking => {}
+        Err(_) => count()?,
+    }
+    Ok(Identity(identity))
 }
 
 /// Only behind [`identify`]; without that layer nobody is let in.
@@ -69,7 +94,6 @@ impl FromRequestParts<Arc<App>> for Person {
             Some(Identity(identity)) => identity.clone().map_err(refused)?,
             None => return Err(ApiError::new(ErrorCode::Unauthenticated)),
         };
-        app.limits.person(&id)?;
         let seen = sight(app, &id, Lang::of(&parts.headers)).await?;
         if let Some(token) = bearer(&parts.headers) {
             refresh_profile(app, &id, token, seen).await;

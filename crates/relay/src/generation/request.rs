@@ -4,6 +4,7 @@
 //! payload is a keyed hash of what was understood, not of the bytes: the same request written with
 //! other white space or another order of keys is the same request.
 
+use crate::config::Config;
 use autocrea_protocol::generation::{Content, GenerateRequest, Message, Part};
 use autocrea_protocol::{GenerationId, Tokens};
 use hmac::{Hmac, KeyInit, Mac};
@@ -19,6 +20,17 @@ pub struct Bounds {
     pub max_prompt_bytes: u64,
     /// Whether messages may carry images.
     pub images: bool,
+}
+
+impl Bounds {
+    /// As configured.
+    #[must_use]
+    pub fn of(config: &Config) -> Self {
+        Self {
+            max_prompt_bytes: config.generation.max_prompt_bytes,
+            images: config.joxcoder.images,
+        }
+    }
 }
 
 /// Why a request is not taken.

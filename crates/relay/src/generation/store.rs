@@ -72,7 +72,7 @@ pub enum Refusal {
     TooMany,
     /// As many as the plan allows were begun in the last hour.
     RateLimited {
-        /// When the oldest of them is an hour old.
+        /// When so many of them are an hour old that another may begin.
         retry_after: Duration,
     },
     /// Not enough tokens are left.
@@ -127,12 +127,15 @@ fn limit(
     an_hour: u32,
 ) -> Result<Option<Refusal>, DbError> {
     let now = tx.now();
-    let usage = ledger::usage(tx, user, now.plus_millis(-HOUR_MILLIS))?;
+    let since = now.plus_millis(-HOUR_MILLIS);
+    let usage = ledger::usage(tx, user, since)?;
     if at_once > 0 && usage.open >= at_once {
         return Ok(Some(Refusal::TooMany));
     }
     if an_hour > 0 && usage.recent >= an_hour {
-        let free_at = usage.oldest_recent.unwrap_or(now).plus_millis(HOUR_MILLIS);
+        // With a plan that allows less than the last one did, more than one must grow old first.
+        let last = ledger::begun_after(tx, user, since, usage.recent - an_hour)?;
+        let free_at = last.unwrap_or(now).plus_millis(HOUR_MILLIS);
         let millis = u64::try_from(free_at.millis_since(now)).unwrap_or(0);
         return Ok(Some(Refusal::RateLimited { retry_after: Duration::from_millis(millis) }));
     }

@@ -1,5 +1,6 @@
 //! Generating: begin or attach, attach again, stop.
 
+use super::json::unreadable;
 use crate::app::App;
 use crate::auth::Person;
 use crate::error::ApiError;
@@ -10,6 +11,7 @@ use crate::lang::Lang;
 use autocrea_protocol::ErrorCode;
 use axum::Router;
 use axum::body::{Body, Bytes};
+use axum::extract::rejection::PathRejection;
 use axum::extract::{FromRequest, Path, Request, State};
 use axum::response::Response;
 use axum::routing::{get, post};
@@ -43,11 +45,7 @@ async fn begin(
         Ok(read) => read.map_err(|rejection| unreadable(rejection.status()))?,
         Err(_) => return Err(unreadable(StatusCode::REQUEST_TIMEOUT)),
     };
-    let bounds = Bounds {
-        max_prompt_bytes: app.config.generation.max_prompt_bytes,
-        images: app.config.joxcoder.images,
-    };
-    let request = request::read(&body, bounds).map_err(invalid)?;
+    let request = request::read(&body, Bounds::of(&app.config)).map_err(invalid)?;
     drop(body);
     let live = app.generations.start(person.id, request).await.map_err(refused)?;
     Ok(stream(&app, live, after, lang))
@@ -58,11 +56,11 @@ async fn attach(
     State(app): State<Arc<App>>,
     person: Person,
     lang: Lang,
-    Path(id): Path<String>,
+    id: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let after = last_event_id(&headers)?;
-    let key = key(person, &id)?;
+    let key = key(person, id)?;
     let live = app.generations.attach(&key).await.map_err(refused)?;
     Ok(stream(&app, live.ok_or_else(unknown)?, after, lang))
 }
@@ -71,14 +69,15 @@ async fn attach(
 async fn stop(
     State(app): State<Arc<App>>,
     person: Person,
-    Path(id): Path<String>,
+    id: Result<Path<String>, PathRejection>,
 ) -> Result<StatusCode, ApiError> {
-    let key = key(person, &id)?;
+    let key = key(person, id)?;
     if app.generations.stop(&key).await? { Ok(StatusCode::NO_CONTENT) } else { Err(unknown()) }
 }
 
-fn key(person: Person, id: &str) -> Result<Key, ApiError> {
-    // What is not a UUID has never been anybody's generation.
+fn key(person: Person, id: Result<Path<String>, PathRejection>) -> Result<Key, ApiError> {
+    // What is not a UUID, or not even text, has never been anybody's generation.
+    let Path(id) = id.map_err(|_| unknown())?;
     let generation = id.parse().map_err(|_| unknown())?;
     Ok(Key { user: person.id, generation })
 }
@@ -111,17 +110,6 @@ fn last_event_id(headers: &HeaderMap) -> Result<u64, ApiError> {
             "Last-Event-ID must be the number of the last piece received.",
         )
     })
-}
-
-fn unreadable(status: StatusCode) -> ApiError {
-    if status == StatusCode::PAYLOAD_TOO_LARGE {
-        return ApiError::new(ErrorCode::PayloadTooLarge);
-    }
-    ApiError::invalid(
-        "body",
-        "La petición no llegó entera: vuelve a enviarla.",
-        "The request did not arrive whole: please send it again.",
-    )
 }
 
 fn invalid(error: RequestError) -> ApiError {

@@ -47,6 +47,18 @@ fn refused(rejection: &JsonRejection) -> ApiError {
     }
 }
 
+/// A body that could not be read, whatever was to be in it.
+pub(super) fn unreadable(status: StatusCode) -> ApiError {
+    if status == StatusCode::PAYLOAD_TOO_LARGE {
+        return ApiError::new(ErrorCode::PayloadTooLarge);
+    }
+    ApiError::invalid(
+        "body",
+        "La petición no llegó entera: vuelve a enviarla.",
+        "The request did not arrive whole: please send it again.",
+    )
+}
+
 /// The field that serde's sentence is about: the path before it, or the name in backquotes.
 fn field_of(text: &str) -> Option<&str> {
     let text = text.split_once(": ").map_or(text, |(_, rest)| rest);

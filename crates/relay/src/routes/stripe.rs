@@ -1,6 +1,7 @@
 //! Stripe: pages to pay on, the return from them, and the webhook.
 
 use super::Json;
+use super::json::unreadable;
 use crate::account;
 use crate::app::App;
 use crate::auth::Person;
@@ -14,6 +15,7 @@ use crate::stripe::{StripeFault, signature};
 use autocrea_protocol::billing::{CheckoutRequest, CheckoutResponse, PortalResponse, SyncRequest};
 use autocrea_protocol::{AccountSnapshot, ErrorCode};
 use axum::extract::State;
+use axum::extract::rejection::BytesRejection;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use secrecy::ExposeSecret;
@@ -48,8 +50,9 @@ pub(super) async fn create_portal(
 pub(super) async fn sync(
     State(app): State<Arc<App>>,
     person: Person,
-    body: Bytes,
+    body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<AccountSnapshot>, ApiError> {
+    let body = body.map_err(|rejection| unreadable(rejection.status()))?;
     let request: SyncRequest = if body.is_empty() {
         SyncRequest::default()
     } else {
@@ -126,8 +129,12 @@ pub(super) struct Received {
 pub(super) async fn webhooks(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
-    body: Bytes,
+    body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Received>, ApiError> {
+    let body = body.map_err(|rejection| {
+        tracing::warn!(%rejection, "a webhook did not arrive whole");
+        unreadable(rejection.status()).saying(WEBHOOK_FAILED, WEBHOOK_FAILED)
+    })?;
     let header = headers.get("stripe-signature").and_then(|value| value.to_str().ok());
     let secrets: Vec<&str> =
         app.config.stripe.webhook_secrets.iter().map(ExposeSecret::expose_secret).collect();
@@ -147,6 +154,8 @@ pub(super) async fn webhooks(
     Ok(Json(Received { received: true }))
 }
 
+const WEBHOOK_FAILED: &str = "Webhook handler failed";
+
 fn failed() -> ApiError {
-    ApiError::invalid("Stripe-Signature", "Webhook handler failed", "Webhook handler failed")
+    ApiError::invalid("Stripe-Signature", WEBHOOK_FAILED, WEBHOOK_FAILED)
 }

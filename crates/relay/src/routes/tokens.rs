@@ -6,6 +6,7 @@ use crate::app::App;
 use crate::auth::Person;
 use crate::ceiling::Ceiling;
 use crate::error::ApiError;
+use crate::generation::request::{self, Bounds, RequestError};
 use crate::lang::Lang;
 use crate::ledger::{self, Cursor};
 use autocrea_protocol::generation::{Content, Message, MessageRole};
@@ -49,14 +50,14 @@ pub(super) async fn validate(
     State(app): State<Arc<App>>,
     person: Person,
     lang: Lang,
-    Json(request): Json<ValidateRequest>,
+    Json(asked): Json<ValidateRequest>,
 ) -> Result<Response, ApiError> {
-    let wanted = wanted_output(request.max_output_tokens)?;
-    let messages = match (request.prompt, request.messages) {
+    let wanted = wanted_output(asked.max_output_tokens)?;
+    let (messages, field) = match (asked.prompt, asked.messages) {
         (Some(prompt), None) => {
-            vec![Message { role: MessageRole::User, content: Content::Text(prompt) }]
+            (vec![Message { role: MessageRole::User, content: Content::Text(prompt) }], "prompt")
         }
-        (None, Some(messages)) if !messages.is_empty() => messages,
+        (None, Some(messages)) if !messages.is_empty() => (messages, "messages"),
         _ => {
             return Err(ApiError::invalid(
                 "messages",
@@ -65,6 +66,8 @@ pub(super) async fn validate(
             ));
         }
     };
+    request::check_messages(&messages, Bounds::of(&app.config))
+        .map_err(|error| not_to_be_sent(&error, field))?;
     let input = counting::estimate_messages(&messages);
     let (figures, plan) = app
         .db
@@ -88,6 +91,18 @@ pub(super) async fn validate(
     };
     let status = if ceiling.enough { StatusCode::OK } else { StatusCode::TOO_MANY_REQUESTS };
     Ok((status, Json(answer)).into_response())
+}
+
+/// What generating would refuse is refused here too.
+fn not_to_be_sent(error: &RequestError, field: &str) -> ApiError {
+    match error {
+        RequestError::TooLarge => ApiError::new(ErrorCode::PayloadTooLarge),
+        RequestError::Field(_) => ApiError::invalid(
+            field,
+            "Error al validar tokens: hace falta algún texto; las imágenes, solo si el modelo las admite y como data:.",
+            "The tokens could not be validated: some text is needed; images only if the model takes them, and as data:.",
+        ),
+    }
 }
 
 /// A wish for output: none, or more than zero.

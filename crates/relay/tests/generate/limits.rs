@@ -3,6 +3,7 @@
 use super::stage::{Stage, refusal, request};
 use autocrea_protocol::{ErrorCode, Tokens};
 use autocrea_sandbox::joxcoder::Reply;
+use reqwest::Method;
 use serde_json::{Value, json};
 use std::time::Duration;
 use uuid::Uuid;
@@ -38,6 +39,53 @@ async fn as_many_are_begun_in_an_hour_as_the_plan_allows() {
     stage.clock.advance(Duration::from_secs(wait));
     stage.sandbox.joxcoder.script(Reply::text("ya"));
     ana.generate(Uuid::now_v7(), "hola").await.all().await.done();
+}
+
+#[tokio::test]
+async fn after_a_downgrade_the_wait_that_is_named_is_long_enough() {
+    let stage = Stage::new().await;
+    let ana = stage.person("ana@example.com");
+    stage.put_on(&ana, "creator").await;
+    for _ in 0..12 {
+        stage.sandbox.joxcoder.script(Reply::text("ya").usage(1, 1));
+        ana.generate(Uuid::now_v7(), "hola").await.all().await.done();
+        stage.clock.advance(Duration::from_secs(60));
+    }
+    stage.put_on(&ana, "free").await;
+    let refused = ana.post(&request(Uuid::now_v7(), "hola")).send().await.unwrap();
+    let wait: u64 = refused.headers()["retry-after"].to_str().unwrap().parse().unwrap();
+    assert_eq!(refusal(refused).await.0, ErrorCode::RateLimited);
+    // Of twelve in the hour three must grow old, so that nine are left where ten are allowed.
+    let third = 3_600 - 10 * 60;
+    assert!((third - 60..=third + 1).contains(&wait), "{wait}");
+    stage.clock.advance(Duration::from_secs(wait));
+    stage.sandbox.joxcoder.script(Reply::text("ya"));
+    ana.generate(Uuid::now_v7(), "hola").await.all().await.done();
+}
+
+#[tokio::test]
+async fn with_under_256_tokens_left_even_a_small_wish_is_refused() {
+    let stage = Stage::new().await;
+    let ana = stage.person("ana@example.com");
+    stage.sandbox.joxcoder.script(Reply::text("ya").usage(10, 990));
+    ana.generate(Uuid::now_v7(), "hola").await.all().await.done();
+    let left = ana.usage().await.remaining.get();
+    let mut small = request(Uuid::now_v7(), &"x".repeat(usize::try_from(left - 200).unwrap() * 3));
+    small["maxOutputTokens"] = json!(10);
+    let refused = ana.post(&small).send().await.unwrap();
+    assert_eq!(refusal(refused).await.0, ErrorCode::TokenLimit);
+}
+
+#[tokio::test]
+async fn an_address_that_names_no_generation_is_refused_in_the_contracts_form() {
+    let stage = Stage::new().await;
+    let ana = stage.person("ana@example.com");
+    for id in ["no", "%FF", "%00"] {
+        for method in [Method::GET, Method::DELETE] {
+            let refused = ana.ask(method, id).send().await.unwrap();
+            assert_eq!(refusal(refused).await.0, ErrorCode::NotFound, "{id}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use autocrea_protocol::generation::{Done, Failed, StreamEvent};
 use autocrea_protocol::ledger::{LedgerEntry, LedgerPage, TokenUsage};
 use autocrea_protocol::sse::Decoder;
 use autocrea_protocol::{ErrorBody, ErrorCode};
-use reqwest::{RequestBuilder, Response, StatusCode};
+use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use std::ops::Deref;
 use uuid::Uuid;
@@ -31,6 +31,17 @@ impl Stage {
 
     pub fn person(&self, email: &str) -> Person {
         Person::new(&self.relay.url(), self.token(email))
+    }
+
+    /// Puts a person on a plan, as a payment would.
+    pub async fn put_on(&self, person: &Person, plan: &'static str) {
+        person.usage().await;
+        let written = self
+            .relay
+            .app
+            .db
+            .write(move |tx| tx.execute("UPDATE people SET plan_id = ?1", &[&plan]));
+        assert_eq!(written.await.unwrap(), 1);
     }
 
     pub fn calls(&self) -> usize {
@@ -76,6 +87,12 @@ impl Person {
 
     pub fn get(&self, id: Uuid) -> RequestBuilder {
         self.authorized(self.http.get(format!("{}/api/joxcoder/generate/{id}", self.url)))
+    }
+
+    /// Any request about a generation.
+    pub fn ask(&self, method: Method, id: &str) -> RequestBuilder {
+        let url = format!("{}/api/joxcoder/generate/{id}", self.url);
+        self.authorized(self.http.request(method, url))
     }
 
     /// Begins, or attaches to, a generation.
