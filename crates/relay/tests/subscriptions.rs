@@ -79,6 +79,21 @@ async fn an_upgrade_brings_the_share_that_was_paid_for_and_going_up_again_brings
 }
 
 #[tokio::test]
+async fn a_downgrade_at_the_periods_end_keeps_the_plan_until_then() {
+    let world = open().await;
+    let subscription = buy(&world, "pro", "month").await;
+    let creator = stripe(&world).prices().creator;
+    stripe(&world).change_plan_at_period_end(&subscription, &creator).expect("a change");
+    settle(&world).await;
+    let now = account(&world).await;
+    assert_eq!((plan(&now), remaining(&now)), ("pro", 1_500_000 + FREE));
+    pass_time(&world, DAY * 32).await;
+    let then = account(&world).await;
+    assert_eq!((plan(&then), remaining(&then)), ("creator", MONTH));
+    verify(&world).await;
+}
+
+#[tokio::test]
 async fn an_upgrade_that_cannot_be_paid_brings_neither_plan_nor_tokens() {
     let world = open().await;
     let subscription = buy(&world, "creator", "month").await;
