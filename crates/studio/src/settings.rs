@@ -10,9 +10,9 @@ use serde_json::{Map, Value};
 
 const NAME: &str = "settings";
 
-/// Before anything was chosen.
+/// Before anything was chosen: the system's language, and dark, which is how AUTOCREA is meant.
 pub(crate) const fn untouched() -> Settings {
-    Settings { language: None, theme: Theme::System, welcomed: false }
+    Settings { language: None, theme: Theme::Dark, welcomed: false }
 }
 
 /// What is stored, over the defaults: a name that an older or newer program did not know, or meant
@@ -88,9 +88,9 @@ mod tests {
     async fn settings_of_another_version_of_the_program_keep_what_is_known() {
         let dir = tempfile::tempdir().expect("a folder");
         let store = Store::open(dir.path()).expect("opens");
-        let theirs = serde_json::json!({"theme": "dark", "language": "fr", "density": 3});
+        let theirs = serde_json::json!({"theme": "light", "language": "fr", "density": 3});
         store.write(move |db| store::settings::set(db, NAME, &theirs)).await.expect("written");
-        assert_eq!(load(&store), Settings { theme: Theme::Dark, ..untouched() });
+        assert_eq!(load(&store), Settings { theme: Theme::Light, ..untouched() });
     }
 
     #[test]
