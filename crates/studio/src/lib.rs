@@ -14,6 +14,7 @@ mod error;
 mod generations;
 pub mod ipc;
 mod link;
+pub mod logs;
 pub mod messages;
 pub mod parser;
 pub mod paths;

@@ -1,0 +1,160 @@
+//! The real app in a real window, driven through WebDriver.
+
+use super::browser::Browser;
+use super::desktop::Desktop;
+use super::process::{Background, free_port, tool};
+use super::until;
+use anyhow::{Context, Result, ensure};
+use fantoccini::elements::Element;
+use fantoccini::wd::Capabilities;
+use fantoccini::{Client, ClientBuilder, Locator};
+use serde_json::{Value, json};
+use std::fs;
+use std::process::Stdio;
+
+/// A running app.
+pub struct App {
+    pub page: Client,
+    driver: Background,
+    data_dir: String,
+}
+
+impl App {
+    /// Starts it and waits for its first paint.
+    pub async fn open(desktop: &Desktop, relay_url: &str, link: Option<&str>) -> Result<Self> {
+        let (port, native) = (free_port()?, free_port()?);
+        let mut command = desktop.command(tool("tauri-driver"));
+        command
+            .args(["--port", &port.to_string(), "--native-port", &native.to_string()])
+            .env("AUTOCREA_RELAY_URL", relay_url)
+            .env("BROWSER", Browser::script(desktop)?)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        let driver = Background::start(&mut command)?;
+        let mut capabilities = Capabilities::new();
+        let program = env!("CARGO_BIN_EXE_autocrea");
+        let arguments: Vec<&str> = link.into_iter().collect();
+        capabilities
+            .insert("tauri:options".into(), json!({ "application": program, "args": arguments }));
+        let address = format!("http://127.0.0.1:{port}");
+        let page = until("the driver to start the app", || async {
+            let connector = hyper_util::client::legacy::connect::HttpConnector::new();
+            let mut builder = ClientBuilder::new(connector);
+            Ok(Some(builder.capabilities(capabilities.clone()).connect(&address).await?))
+        })
+        .await?;
+        let app =
+            Self { page, driver, data_dir: desktop.data_dir().to_string_lossy().into_owned() };
+        app.see("app").await?;
+        Ok(app)
+    }
+
+    /// Waits for what carries a `data-testid`.
+    pub async fn see(&self, id: &str) -> Result<Element> {
+        let css = format!("[data-testid=\"{id}\"]");
+        until(&format!("`{id}` to be seen"), || async {
+            let element = self.page.find(Locator::Css(&css)).await?;
+            Ok(element.is_displayed().await?.then_some(element))
+        })
+        .await
+    }
+
+    /// Whether it is there now.
+    pub async fn has(&self, id: &str) -> Result<bool> {
+        let css = format!("[data-testid=\"{id}\"]");
+        Ok(!self.page.find_all(Locator::Css(&css)).await?.is_empty())
+    }
+
+    /// Waits until it is there and enabled, and clicks it.
+    pub async fn click(&self, id: &str) -> Result<()> {
+        self.see(id).await?;
+        until(&format!("`{id}` to be clickable"), || async {
+            let css = format!("[data-testid=\"{id}\"]");
+            let element = self.page.find(Locator::Css(&css)).await?;
+            if !element.is_enabled().await? {
+                return Ok(None);
+            }
+            element.click().await?;
+            Ok(Some(()))
+        })
+        .await
+    }
+
+    /// Replaces what a field says, key by key.
+    pub async fn write(&self, id: &str, text: &str) -> Result<()> {
+        let field = self.see(id).await?;
+        field.clear().await?;
+        field.send_keys(text).await?;
+        Ok(())
+    }
+
+    /// What it says.
+    pub async fn text(&self, id: &str) -> Result<String> {
+        Ok(self.see(id).await?.text().await?)
+    }
+
+    /// Waits until it says something that passes.
+    pub async fn says(&self, id: &str, passes: impl Fn(&str) -> bool) -> Result<String> {
+        let css = format!("[data-testid=\"{id}\"]");
+        until(&format!("`{id}` to say what is expected"), || async {
+            let text = self.page.find(Locator::Css(&css)).await?.text().await?;
+            Ok(passes(&text).then_some(text))
+        })
+        .await
+    }
+
+    /// Runs a script in the page.
+    pub async fn script(&self, script: &str) -> Result<Value> {
+        Ok(self.page.execute(script, Vec::new()).await?)
+    }
+
+    /// Reloads the page, as F5 does.
+    pub async fn reload(&self) -> Result<()> {
+        self.page.refresh().await?;
+        self.see("app").await?;
+        Ok(())
+    }
+
+    /// SIGKILL to the app: no goodbye, as when the power goes.
+    pub fn kill(&mut self) -> Result<()> {
+        let mut killed = 0;
+        for pid in self.pids()? {
+            let status = std::process::Command::new("kill").args(["-KILL", &pid]).status()?;
+            killed += usize::from(status.success());
+        }
+        ensure!(killed > 0, "the app was not running");
+        self.driver.kill();
+        Ok(())
+    }
+
+    /// Closes the window, as a person does.
+    pub async fn close(self) -> Result<()> {
+        self.page.clone().close_window().await.context("closing the window")?;
+        Ok(())
+    }
+
+    /// Process ids of the app on this data folder (a journey may run beside another).
+    fn pids(&self) -> Result<Vec<String>> {
+        let variable = format!("AUTOCREA_DATA_DIR={}", self.data_dir);
+        let program = fs::canonicalize(env!("CARGO_BIN_EXE_autocrea"))?;
+        let mut pids = Vec::new();
+        for entry in fs::read_dir("/proc")? {
+            let path = entry?.path();
+            let ours = fs::read_link(path.join("exe")).is_ok_and(|exe| exe == program);
+            let environment = fs::read(path.join("environ")).unwrap_or_default();
+            let here = environment.split(|byte| *byte == 0).any(|one| one == variable.as_bytes());
+            if ours && here {
+                pids.extend(path.file_name().map(|name| name.to_string_lossy().into_owned()));
+            }
+        }
+        Ok(pids)
+    }
+}
+
+impl Drop for App {
+    fn drop(&mut self) {
+        for pid in self.pids().unwrap_or_default() {
+            let _ = std::process::Command::new("kill").args(["-KILL", &pid]).status();
+        }
+    }
+}
