@@ -2,4 +2,10 @@
 
 #![cfg(target_os = "linux")]
 
+mod crashes;
+mod links;
+mod main_job;
+mod money;
+mod preview;
+mod real_model;
 mod support;

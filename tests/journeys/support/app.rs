@@ -45,8 +45,17 @@ impl App {
         .await?;
         let app =
             Self { page, driver, data_dir: desktop.data_dir().to_string_lossy().into_owned() };
-        app.see("app").await?;
+        app.ready().await?;
         Ok(app)
+    }
+
+    /// Waits for the first paint: the frame, or the first start.
+    async fn ready(&self) -> Result<()> {
+        let css = "[data-testid=frame], [data-testid=welcome], [data-testid=fatal]";
+        until("the first paint", || async {
+            Ok(self.page.find_all(Locator::Css(css)).await?.into_iter().next().map(drop))
+        })
+        .await
     }
 
     /// Waits for what carries a `data-testid`.
@@ -55,6 +64,22 @@ impl App {
         until(&format!("`{id}` to be seen"), || async {
             let element = self.page.find(Locator::Css(&css)).await?;
             Ok(element.is_displayed().await?.then_some(element))
+        })
+        .await
+    }
+
+    /// Waits for an element by a CSS selector.
+    pub async fn find(&self, css: &str) -> Result<Element> {
+        until(&format!("`{css}` to be there"), || async {
+            Ok(self.page.find_all(Locator::Css(css)).await?.into_iter().next())
+        })
+        .await
+    }
+
+    /// Waits until an element says something in an attribute.
+    pub async fn attribute(&self, css: &str, name: &str) -> Result<String> {
+        until(&format!("`{css}` to have `{name}`"), || async {
+            Ok(self.page.find(Locator::Css(css)).await?.attr(name).await?)
         })
         .await
     }
@@ -111,8 +136,7 @@ impl App {
     /// Reloads the page, as F5 does.
     pub async fn reload(&self) -> Result<()> {
         self.page.refresh().await?;
-        self.see("app").await?;
-        Ok(())
+        self.ready().await
     }
 
     /// SIGKILL to the app: no goodbye, as when the power goes.

@@ -6,6 +6,7 @@ pub mod browser;
 pub mod desktop;
 pub mod process;
 pub mod relay;
+pub mod steps;
 
 use anyhow::Result;
 use app::App;
