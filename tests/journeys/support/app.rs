@@ -4,11 +4,11 @@ use super::browser::Browser;
 use super::desktop::Desktop;
 use super::process::{Background, free_port, tool};
 use super::until;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use fantoccini::elements::Element;
 use fantoccini::wd::Capabilities;
 use fantoccini::{Client, ClientBuilder, Locator};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::fs;
 use std::process::Stdio;
 
@@ -16,7 +16,7 @@ use std::process::Stdio;
 pub struct App {
     pub page: Client,
     driver: Background,
-    data_dir: String,
+    pids: Vec<String>,
 }
 
 impl App {
@@ -43,8 +43,7 @@ impl App {
             Ok(Some(builder.capabilities(capabilities.clone()).connect(&address).await?))
         })
         .await?;
-        let app =
-            Self { page, driver, data_dir: desktop.data_dir().to_string_lossy().into_owned() };
+        let app = Self { page, driver, pids: pids(desktop)? };
         app.ready().await?;
         Ok(app)
     }
@@ -113,11 +112,6 @@ impl App {
         Ok(())
     }
 
-    /// What it says.
-    pub async fn text(&self, id: &str) -> Result<String> {
-        Ok(self.see(id).await?.text().await?)
-    }
-
     /// Waits until it says something that passes.
     pub async fn says(&self, id: &str, passes: impl Fn(&str) -> bool) -> Result<String> {
         let css = format!("[data-testid=\"{id}\"]");
@@ -128,11 +122,6 @@ impl App {
         .await
     }
 
-    /// Runs a script in the page.
-    pub async fn script(&self, script: &str) -> Result<Value> {
-        Ok(self.page.execute(script, Vec::new()).await?)
-    }
-
     /// Reloads the page, as F5 does.
     pub async fn reload(&self) -> Result<()> {
         self.page.refresh().await?;
@@ -141,44 +130,37 @@ impl App {
 
     /// SIGKILL to the app: no goodbye, as when the power goes.
     pub fn kill(&mut self) -> Result<()> {
-        let mut killed = 0;
-        for pid in self.pids()? {
+        ensure!(!self.pids.is_empty(), "the app was not running");
+        for pid in self.pids.drain(..) {
             let status = std::process::Command::new("kill").args(["-KILL", &pid]).status()?;
-            killed += usize::from(status.success());
+            ensure!(status.success(), "the app had ended already");
         }
-        ensure!(killed > 0, "the app was not running");
         self.driver.kill();
         Ok(())
-    }
-
-    /// Closes the window, as a person does.
-    pub async fn close(self) -> Result<()> {
-        self.page.clone().close_window().await.context("closing the window")?;
-        Ok(())
-    }
-
-    /// Process ids of the app on this data folder (a journey may run beside another).
-    fn pids(&self) -> Result<Vec<String>> {
-        let variable = format!("AUTOCREA_DATA_DIR={}", self.data_dir);
-        let program = fs::canonicalize(env!("CARGO_BIN_EXE_autocrea"))?;
-        let mut pids = Vec::new();
-        for entry in fs::read_dir("/proc")? {
-            let path = entry?.path();
-            let ours = fs::read_link(path.join("exe")).is_ok_and(|exe| exe == program);
-            let environment = fs::read(path.join("environ")).unwrap_or_default();
-            let here = environment.split(|byte| *byte == 0).any(|one| one == variable.as_bytes());
-            if ours && here {
-                pids.extend(path.file_name().map(|name| name.to_string_lossy().into_owned()));
-            }
-        }
-        Ok(pids)
     }
 }
 
 impl Drop for App {
     fn drop(&mut self) {
-        for pid in self.pids().unwrap_or_default() {
-            let _ = std::process::Command::new("kill").args(["-KILL", &pid]).status();
+        for pid in &self.pids {
+            let _ = std::process::Command::new("kill").args(["-KILL", pid]).status();
         }
     }
+}
+
+/// Process ids of the app on this desktop (a journey may run beside another).
+fn pids(desktop: &Desktop) -> Result<Vec<String>> {
+    let variable = format!("AUTOCREA_DATA_DIR={}", desktop.data_dir().display());
+    let program = fs::canonicalize(env!("CARGO_BIN_EXE_autocrea"))?;
+    let mut pids = Vec::new();
+    for entry in fs::read_dir("/proc")? {
+        let path = entry?.path();
+        let ours = fs::read_link(path.join("exe")).is_ok_and(|exe| exe == program);
+        let environment = fs::read(path.join("environ")).unwrap_or_default();
+        let here = environment.split(|byte| *byte == 0).any(|one| one == variable.as_bytes());
+        if ours && here {
+            pids.extend(path.file_name().map(|name| name.to_string_lossy().into_owned()));
+        }
+    }
+    Ok(pids)
 }

@@ -8,11 +8,10 @@ use super::until;
 use anyhow::{Context, Result, ensure};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The browser.
 pub struct Browser {
-    script: PathBuf,
     opened: PathBuf,
     seen: usize,
     http: reqwest::Client,
@@ -32,11 +31,10 @@ impl Browser {
         fs::write(&script, text)?;
         fs::set_permissions(&script, fs::Permissions::from_mode(0o755))?;
         fs::write(&opened, "")?;
-        let http = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .cookie_store(false)
-            .build()?;
-        Ok(Self { script, opened, seen: 0, http })
+        make_default(desktop, &script)?;
+        let http =
+            reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build()?;
+        Ok(Self { opened, seen: 0, http })
     }
 
     /// The next address that the app opens.
@@ -48,12 +46,6 @@ impl Browser {
         .await?;
         self.seen += 1;
         Ok(address)
-    }
-
-    /// Takes the browser away: opening an address fails from now on.
-    pub fn uninstall(&self) -> Result<()> {
-        fs::write(&self.script, "#!/bin/sh\nexit 1\n")?;
-        Ok(())
     }
 
     /// Loads a page.
@@ -78,9 +70,24 @@ impl Browser {
     }
 }
 
+/// xdg-open asks for a registered browser before it looks at `$BROWSER`; where a real one is
+/// installed, ours has to be the registered one.
+fn make_default(desktop: &Desktop, script: &Path) -> Result<()> {
+    let applications = desktop.folder("share/applications")?;
+    let entry = format!(
+        "[Desktop Entry]\nType=Application\nName=Journey\nExec={} %u\n\
+         MimeType=x-scheme-handler/http;x-scheme-handler/https;\n",
+        script.display()
+    );
+    fs::write(applications.join("journey-browser.desktop"), entry)?;
+    let defaults = "[Default Applications]\nx-scheme-handler/http=journey-browser.desktop\n\
+                    x-scheme-handler/https=journey-browser.desktop\n";
+    fs::write(desktop.folder("config")?.join("mimeapps.list"), defaults)?;
+    Ok(())
+}
+
 /// A page as the browser has it.
 pub struct Page {
-    pub url: String,
     pub status: u16,
     pub location: Option<String>,
     pub text: String,
@@ -94,7 +101,7 @@ impl Page {
             None => None,
         };
         let status = answer.status().as_u16();
-        Ok(Self { url: url.to_string(), status, location, text: answer.text().await? })
+        Ok(Self { status, location, text: answer.text().await? })
     }
 
     /// The `autocrea://` link of a return page.

@@ -57,12 +57,6 @@ impl Desktop {
         command
     }
 
-    /// One more variable for everything that is started from now on.
-    pub fn set(&mut self, name: &str, value: &str) {
-        self.variables.retain(|(known, _)| known != name);
-        self.variables.push((name.to_owned(), value.to_owned()));
-    }
-
     /// A folder of the journey's own.
     pub fn folder(&self, name: &str) -> Result<PathBuf> {
         let folder = self.home.path().join(name);

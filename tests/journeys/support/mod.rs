@@ -66,6 +66,14 @@ impl Stage {
     }
 }
 
+/// The last that was to be seen, under the journey's name: most failures are plain in it.
+impl Drop for Stage {
+    fn drop(&mut self) {
+        let name = std::thread::current().name().unwrap_or("journey").replace("::", "-");
+        let _ = self.desktop.picture(&format!("last-{name}"));
+    }
+}
+
 /// Asks until the answer is there. Says what was waited for when it never comes.
 pub async fn until<T, F>(what: &str, mut ask: impl FnMut() -> F) -> Result<T>
 where

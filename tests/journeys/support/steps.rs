@@ -31,7 +31,6 @@ impl Stage {
     /// that the page opens.
     pub async fn sign_in_up_to_the_link(&mut self, email: &str) -> Result<String> {
         self.app.click("rail-sign-in").await?;
-        self.app.click("sign-in-start").await?;
         let address = self.browser.next().await?;
         let page = self.browser.get(&address).await?;
         ensure!(page.status == 200, "Clerk's page answers {}", page.status);
