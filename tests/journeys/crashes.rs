@@ -63,7 +63,6 @@ async fn a_relay_killed_mid_stream_costs_nothing_and_retry_works() -> Result<()>
 async fn a_page_reloaded_mid_stream_finds_everything_and_goes_on() -> Result<()> {
     let (stage, id, whole) = stage_with_a_running_generation().await?;
     stage.app.reload().await?;
-    stage.app.click("project-open").await?;
     stage.app.says("explanation", |text| text.contains("línea 0")).await?;
     stage.sandbox.joxcoder.release();
     stage.newest_generation("completed").await?;

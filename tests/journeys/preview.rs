@@ -19,6 +19,7 @@ async fn a_previewed_to_do_page_that_uses_local_storage_works() -> Result<()> {
         Ok(page.find_all(Locator::Css("form input")).await?.into_iter().next())
     })
     .await?;
+    field.click().await?;
     field.send_keys("Water the plants\u{e007}").await?;
     until("the task to be listed", || async {
         let text = page.find(Locator::Css("body")).await?.text().await?;

@@ -74,17 +74,20 @@ impl Drop for Stage {
     }
 }
 
+/// How long anything may take. Far more than it needs: a loaded machine is not a defect.
+const PATIENCE: Duration = Duration::from_mins(3);
+
 /// Asks until the answer is there. Says what was waited for when it never comes.
 pub async fn until<T, F>(what: &str, mut ask: impl FnMut() -> F) -> Result<T>
 where
     F: Future<Output = Result<Option<T>>>,
 {
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + PATIENCE;
     loop {
         match ask().await {
             Ok(Some(answer)) => return Ok(answer),
             Ok(None) if Instant::now() < deadline => {}
-            Ok(None) => anyhow::bail!("waited a minute for {what}"),
+            Ok(None) => anyhow::bail!("waited long enough for {what}"),
             Err(error) if Instant::now() < deadline => drop(error),
             Err(error) => return Err(error.context(format!("waiting for {what}"))),
         }
