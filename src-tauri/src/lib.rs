@@ -33,7 +33,9 @@ pub fn run() -> ExitCode {
         .plugin(tauri_plugin_deep_link::init())
         .plugin(tauri_plugin_window_state::Builder::new().build())
         .plugin(tauri_plugin_opener::Builder::new().open_js_links_on_click(false).build())
-        .register_asynchronous_uri_scheme_protocol(preview::SCHEME, preview::serve)
+        .register_asynchronous_uri_scheme_protocol(preview::SCHEME, |context, request, answer| {
+            preview::serve(context.app_handle(), request, answer);
+        })
         .invoke_handler(commands::handler())
         .setup(|app| {
             let studio = open_studio(app.handle())?;

@@ -3,18 +3,14 @@
 use autocrea_studio::Studio;
 use std::sync::Arc;
 use tauri::http::{Request, Response};
-use tauri::{Manager, UriSchemeContext, UriSchemeResponder, Wry};
+use tauri::{AppHandle, Manager, UriSchemeResponder};
 
 /// `preview://<version>/path`.
 pub const SCHEME: &str = "preview";
 
 /// Serves one request.
-pub fn serve(
-    context: UriSchemeContext<'_, Wry>,
-    request: Request<Vec<u8>>,
-    responder: UriSchemeResponder,
-) {
-    let studio = context.app_handle().state::<Arc<Studio>>().inner().clone();
+pub fn serve(app: &AppHandle, request: Request<Vec<u8>>, responder: UriSchemeResponder) {
+    let studio = Arc::clone(&app.state::<Arc<Studio>>());
     tauri::async_runtime::spawn(async move {
         let uri = request.uri();
         let host = uri.host().unwrap_or_default().to_owned();

@@ -22,8 +22,15 @@ pub const BUILD: [&str; 8] = [
 pub const RUN: [&str; 5] = ["xdg-utils", "desktop-file-utils", "dbus", "dbus-x11", "gnome-keyring"];
 
 /// To drive its window without a person.
-pub const TEST: [&str; 6] =
-    ["webkit2gtk-driver", "xvfb", "libsecret-tools", "imagemagick", "python3", "python3-pip"];
+pub const TEST: [&str; 7] = [
+    "chromium",
+    "webkit2gtk-driver",
+    "xvfb",
+    "libsecret-tools",
+    "imagemagick",
+    "python3",
+    "python3-pip",
+];
 
 /// Which of `packages` are not installed.
 pub fn missing(packages: &Packages) -> Vec<&'static str> {
