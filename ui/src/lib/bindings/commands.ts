@@ -27,6 +27,8 @@ import type { Version } from "./Version";
 export const commands = {
   /** Everything for the first paint. */
   boot: (): Promise<Boot> => invoke("boot"),
+  /** The roles, in the person's language. */
+  rolesList: (): Promise<Array<Role>> => invoke("roles_list"),
   /** Changes settings; what is absent stays. */
   settingsUpdate: (patch: SettingsPatch): Promise<Settings> => invoke("settings_update", { patch }),
   /** The account as it is known now. */
@@ -63,8 +65,6 @@ export const commands = {
   projectTrash: (id: string): Promise<null> => invoke("project_trash", { id }),
   /** Takes it out again. */
   projectUntrash: (id: string): Promise<null> => invoke("project_untrash", { id }),
-  /** The roles, in the person's language. */
-  rolesList: (): Promise<Array<Role>> => invoke("roles_list"),
   /** What a draft would cost at most, and what goes along. */
   estimate: (draft: Draft): Promise<Estimate> => invoke("estimate", { draft }),
   /** Sends a draft. */
