@@ -26,7 +26,7 @@ fn smollm2() -> Result<(Background, String)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_real_model_streams_through_the_relay_and_its_tokens_are_charged() -> Result<()> {
+async fn a_real_model_streams_through_the_relay_and_stopping_it_charges_what_came() -> Result<()> {
     let (_server, url) = smollm2()?;
     let variables = [
         ("JOXCODER_URL", url.as_str()),
@@ -38,12 +38,16 @@ async fn a_real_model_streams_through_the_relay_and_its_tokens_are_charged() -> 
     stage.sign_in("gus@example.com").await?;
     stage.new_project("Small talk").await?;
     stage.send("Write a small HTML page that says hello").await?;
-    let id = stage.newest_generation("completed").await?;
-    let kept = stage.kept(&id)?.context("the generation")?;
-    assert!(!kept.output.unwrap_or_default().is_empty(), "it said something");
-    let charged = kept.charged.context("a price")?;
-    assert!(charged > 0);
-    assert_eq!(stage.settled_balance().await?, 20_000 - charged);
+    let id = stage.newest_generation("pending").await?;
+    stage.pieces_on_disk(&id, 40).await?;
     stage.desktop.picture("real-model")?;
+    // So small a model may go on and on; a person has read enough and presses Stop.
+    stage.app.click("stop").await?;
+    stage.newest_generation("cancelled").await?;
+    let kept = stage.kept(&id)?.context("the generation")?;
+    assert!(!kept.output.unwrap_or_default().is_empty(), "what arrived is kept");
+    let charged = kept.charged.context("a price")?;
+    assert!(charged > 40, "the input and the output until then: {charged}");
+    assert_eq!(stage.settled_balance().await?, 20_000 - charged);
     Ok(())
 }
