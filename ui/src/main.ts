@@ -4,9 +4,7 @@ import "./app.css";
 import { app } from "./lib/state/app.svelte";
 
 // The theme of last time, until the studio has answered: no flash of the other one.
-document.documentElement.dataset.theme =
-  localStorage.getItem("theme-shown") ??
-  (matchMedia("(prefers-color-scheme: light)").matches ? "light" : "dark");
+document.documentElement.dataset.theme = localStorage.getItem("theme-shown") ?? "dark";
 
 const target = document.getElementById("app");
 if (target) mount(App, { target });

@@ -54,8 +54,12 @@ export class Workspace {
   readonly newest = $derived<Version | null>(this.versions[0] ?? null);
   /** Oldest first, as a conversation is read. */
   readonly generations = $derived((this.detail?.generations ?? []).toReversed());
+  // Its watcher hears that a queued one has begun before the list is read again.
   readonly running = $derived<Generation | null>(
-    this.detail?.generations.find((one) => one.status === "pending") ?? null,
+    this.detail?.generations.find((one) => {
+      const known = isRunning(one) ? streams.lives[one.id]?.generation : undefined;
+      return (known ?? one).status === "pending";
+    }) ?? null,
   );
   readonly looking = $derived.by<Looking>(() => {
     if (this.pinned) return this.pinned;
