@@ -315,6 +315,9 @@ async fn grant(
 
 async fn check(config: &Config) -> ExitCode {
     say("configuration: ok, valid");
+    for setting in config.without_effect() {
+        complain(format_args!("{setting} has no effect: this version does not do it yet"));
+    }
     let database = match Db::open(&config.database, Clock::system(), Changes::default()) {
         Ok(db) => db.ready().await,
         Err(error) => Err(error),

@@ -18,6 +18,7 @@ pub mod changes;
 pub mod check;
 pub mod clock;
 pub mod config;
+pub mod counter;
 pub mod db;
 pub mod error;
 pub mod generation;

@@ -123,6 +123,30 @@ fn every_variable_of_the_contract_is_taken() {
 }
 
 #[test]
+fn what_is_set_without_an_effect_is_known_to_the_operator() {
+    assert!(read(None, &[]).expect("valid").without_effect().is_empty());
+    let idle = [
+        ("METRICS_BIND", "127.0.0.1:9100"),
+        ("REDIS_URL", "redis://cache.example.org"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector.example.org:4318"),
+        ("RESEND_API_KEY", "re_x"),
+    ];
+    let config = read(None, &idle).expect("valid");
+    assert_eq!(config.without_effect(), idle.map(|(name, _)| name));
+}
+
+#[test]
+fn a_tokenizer_is_read_at_the_start_and_one_that_cannot_be_is_a_fault() {
+    let tokenizer = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/tokenizer.json");
+    let config = read(None, &[("JOXCODER_TOKENIZER", tokenizer)]).expect("valid");
+    assert!(config.joxcoder.counter.is_exact());
+    let no_tokenizer = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+    for spoilt in ["no/such/file.json", no_tokenizer] {
+        assert_eq!(faults(None, &[("JOXCODER_TOKENIZER", spoilt)]).len(), 1, "{spoilt}");
+    }
+}
+
+#[test]
 fn a_file_is_over_the_defaults_and_the_environment_over_both() {
     let file = "bind = \"127.0.0.1:1\"\n[plans.free]\ntokens = 5\n[joxcoder]\nmodel = \"mine\"\n";
     let config = read(Some(file), &[("RELAY_BIND", "127.0.0.1:2")]).expect("valid");

@@ -87,8 +87,10 @@ fn a_database_that_cannot_be_reached_ends_with_69() {
 fn check_says_of_each_service_whether_it_can_be_reached() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = file(folder.path(), "relay.db");
-    let (code, said, _) = run(relay().args(["check", "--config", &path]));
+    let idle = ("METRICS_BIND", "127.0.0.1:9");
+    let (code, said, warned) = run(relay().args(["check", "--config", &path]).env(idle.0, idle.1));
     assert_eq!(code, 69);
+    assert!(warned.contains("METRICS_BIND has no effect"), "{warned}");
     for (service, works) in [
         ("configuration", true),
         ("database", true),

@@ -11,6 +11,7 @@ mod reader;
 
 pub use plans::{Catalogue, PlanTerms};
 
+use crate::counter::Counter;
 use autocrea_protocol::Tokens;
 use autocrea_protocol::config::Links;
 use secrecy::SecretString;
@@ -125,8 +126,8 @@ pub struct JoxCoderSettings {
     pub model: String,
     /// Bearer token.
     pub token: Option<SecretString>,
-    /// A `tokenizer.json`.
-    pub tokenizer: Option<PathBuf>,
+    /// How its tokens are counted.
+    pub counter: Counter,
     /// The context window.
     pub context_tokens: Tokens,
     /// Whether messages may carry images.
@@ -257,6 +258,21 @@ impl Config {
             })?),
         };
         Self::from_layers(text.as_deref(), environment)
+    }
+
+    /// The variables of what is set although this version has nothing that reads it. They are
+    /// taken, so that one configuration serves the next version too, but never in silence.
+    #[must_use]
+    pub fn without_effect(&self) -> Vec<&'static str> {
+        let set = [
+            ("METRICS_BIND", self.metrics_bind.is_some()),
+            ("REDIS_URL", self.redis_url.is_some()),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", self.log.otlp_endpoint.is_some()),
+            ("CLERK_WEBHOOK_SECRET", self.clerk.webhook_secret.is_some()),
+            ("RESEND_API_KEY", self.resend.api_key.is_some()),
+            ("RESEND_WEBHOOK_SECRET", self.resend.webhook_secret.is_some()),
+        ];
+        set.into_iter().filter_map(|(name, is_set)| is_set.then_some(name)).collect()
     }
 
     /// As [`Config::load`], the file's text given.

@@ -5,11 +5,12 @@ use super::{
     Catalogue, ClerkSettings, Config, ConfigError, Database, GenerationSettings, JoxCoderSettings,
     Limits, Log, ResendSettings, StripeSettings,
 };
+use crate::counter::Counter;
 use autocrea_protocol::Tokens;
 use autocrea_protocol::config::Links;
 use secrecy::SecretString;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use url::{Host, Url};
 
@@ -181,19 +182,23 @@ fn stripe(r: &mut Reader<'_>) -> StripeSettings {
 
 fn joxcoder(r: &mut Reader<'_>) -> JoxCoderSettings {
     let context = var("joxcoder.context_tokens", "JOXCODER_CONTEXT_TOKENS");
-    let tokenizer = var("joxcoder.tokenizer", "JOXCODER_TOKENIZER");
-    let file = r.text(tokenizer).map(PathBuf::from);
-    if file.as_ref().is_some_and(|path| !path.is_file()) {
-        r.fault_at(tokenizer, "must be a tokenizer.json that exists");
-    }
     JoxCoderSettings {
         url: base(r, var("joxcoder.url", "JOXCODER_URL"), Safe::Either, Some("/v1")),
         model: r.required(var("joxcoder.model", "JOXCODER_MODEL")),
         token: r.secret(var("joxcoder.token", "HF_TOKEN")),
-        tokenizer: file,
+        counter: counter(r),
         context_tokens: Tokens(r.number(context, 1_024, 100_000_000)),
         images: r.flag(var("joxcoder.images", "JOXCODER_IMAGES")),
     }
+}
+
+fn counter(r: &mut Reader<'_>) -> Counter {
+    let at = var("joxcoder.tokenizer", "JOXCODER_TOKENIZER");
+    let Some(file) = r.text(at) else { return Counter::Estimate };
+    Counter::exact(Path::new(&file)).unwrap_or_else(|error| {
+        r.fault_at(at, format!("must be a tokenizer.json that can be read ({error})"));
+        Counter::Estimate
+    })
 }
 
 fn generation(r: &mut Reader<'_>) -> GenerationSettings {

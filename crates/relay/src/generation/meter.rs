@@ -2,10 +2,12 @@
 //!
 //! What the model reports at the end of a whole answer is taken as it is. Where there is no such
 //! report (a model that gives none, a creator who stops, a model that is stopped at its ceiling)
-//! the documented estimate counts. Whatever counts, usage adds up to what is charged and never to
+//! our own count stands: the model's tokenizer's where there is one, else the documented estimate.
+//! Whatever counts, usage adds up to what is charged and never to
 //! more than what was reserved.
 
 use crate::ceiling::Ceiling;
+use crate::counter::Counter;
 use crate::joxcoder::{Batch, Ending};
 use autocrea_protocol::Tokens;
 use autocrea_protocol::counting::BYTES_PER_TOKEN;
@@ -18,24 +20,31 @@ const MOST_BYTES_PER_TOKEN: i64 = 16;
 const BYTES_OF_GRACE: i64 = 512;
 
 /// The count of one generation.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct Meter {
     ceiling: Ceiling,
+    counter: Counter,
     bytes: i64,
     pieces: i64,
+    /// What was said, if it can be counted exactly; no longer than [`Meter::is_over`] lets it be.
+    said: String,
+    counted: Option<Tokens>,
 }
 
 impl Meter {
     /// Nothing has been said yet.
     #[must_use]
-    pub const fn new(ceiling: Ceiling) -> Self {
-        Self { ceiling, bytes: 0, pieces: 0 }
+    pub const fn new(ceiling: Ceiling, counter: Counter) -> Self {
+        Self { ceiling, counter, bytes: 0, pieces: 0, said: String::new(), counted: None }
     }
 
     /// Counts what was said.
     pub fn hear(&mut self, batch: &Batch) {
         let bytes = i64::try_from(batch.text.len()).unwrap_or(i64::MAX);
         self.bytes = self.bytes.saturating_add(bytes);
+        if self.counter.is_exact() {
+            self.said.push_str(&batch.text);
+        }
         self.pieces = self.pieces.saturating_add(i64::try_from(batch.pieces).unwrap_or(i64::MAX));
     }
 
@@ -56,8 +65,10 @@ impl Meter {
     }
 
     /// What a whole answer used: the model's own counts where it gave them.
-    #[must_use]
-    pub fn whole(&self, ending: &Ending) -> Usage {
+    pub async fn whole(&mut self, ending: &Ending) -> Usage {
+        if ending.usage.output.is_none() {
+            self.count().await;
+        }
         let input = ending.usage.input.map_or(self.ceiling.input, Tokens);
         let output = ending.usage.output.map_or_else(|| self.own_output(), Tokens);
         self.bounded(input, output)
@@ -65,10 +76,17 @@ impl Meter {
 
     /// What an answer used that was stopped on the way. What a model has reported of its output by
     /// then is not its last word, so our own count stands.
-    #[must_use]
-    pub fn stopped(&self, ending: &Ending) -> Usage {
+    pub async fn stopped(&mut self, ending: &Ending) -> Usage {
+        self.count().await;
         let input = ending.usage.input.filter(|input| *input > 0);
         self.bounded(input.map_or(self.ceiling.input, Tokens), self.own_output())
+    }
+
+    /// Counts exactly what was said, where that can be done.
+    async fn count(&mut self) {
+        if self.counter.is_exact() {
+            self.counted = Some(self.counter.text(self.said.clone()).await);
+        }
     }
 
     fn estimate(&self) -> Tokens {
@@ -77,7 +95,7 @@ impl Meter {
     }
 
     fn own_output(&self) -> Tokens {
-        self.estimate().min(self.ceiling.output)
+        self.counted.unwrap_or_else(|| self.estimate()).min(self.ceiling.output)
     }
 
     fn bounded(&self, input: Tokens, output: Tokens) -> Usage {
@@ -92,10 +110,12 @@ impl Meter {
 mod tests {
     use super::*;
     use crate::joxcoder::Reported;
+    use futures_util::FutureExt;
     use proptest::prelude::*;
 
     fn meter(max_output: i64) -> Meter {
-        Meter::new(Ceiling { input: Tokens(10), output: Tokens(max_output), enough: true })
+        let ceiling = Ceiling { input: Tokens(10), output: Tokens(max_output), enough: true };
+        Meter::new(ceiling, Counter::Estimate)
     }
 
     fn piece(text: &str) -> Batch {
@@ -106,13 +126,13 @@ mod tests {
         Ending { usage: Reported { input, output }, ..Ending::default() }
     }
 
-    #[test]
-    fn an_explicit_zero_is_charged_as_zero_and_silence_as_our_own_count() {
+    #[tokio::test]
+    async fn an_explicit_zero_is_charged_as_zero_and_silence_as_our_own_count() {
         let mut meter = meter(300);
         meter.hear(&piece("nueve bytes"));
-        let zero = meter.whole(&reported(Some(0), Some(0)));
+        let zero = meter.whole(&reported(Some(0), Some(0))).await;
         assert_eq!(zero, Usage { input_tokens: Tokens(0), output_tokens: Tokens(0) });
-        let own = meter.whole(&reported(None, None));
+        let own = meter.whole(&reported(None, None)).await;
         assert_eq!(own, Usage { input_tokens: Tokens(10), output_tokens: Tokens(4) });
     }
 
@@ -125,15 +145,15 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_model_that_does_not_stop_is_over_in_small_pieces_and_in_large_ones() {
+    #[tokio::test]
+    async fn a_model_that_does_not_stop_is_over_in_small_pieces_and_in_large_ones() {
         let mut small = meter(256);
         (0..300).for_each(|_| small.hear(&piece("hola ")));
         assert!(small.is_over());
         let mut large = meter(256);
         (0..6).for_each(|_| large.hear(&piece(&"x".repeat(1000))));
         assert!(large.is_over());
-        assert_eq!(large.stopped(&Ending::default()).output_tokens, Tokens(256));
+        assert_eq!(large.stopped(&Ending::default()).await.output_tokens, Tokens(256));
     }
 
     proptest! {
@@ -144,7 +164,10 @@ mod tests {
         ) {
             let mut meter = meter(max_output);
             meter.hear(&piece(&"x".repeat(said)));
-            for usage in [meter.whole(&reported(input, output)), meter.stopped(&reported(input, output))] {
+            let ending = reported(input, output);
+            let whole = meter.whole(&ending).now_or_never().expect("an estimate is at once");
+            let stopped = meter.stopped(&ending).now_or_never().expect("an estimate is at once");
+            for usage in [whole, stopped] {
                 prop_assert!(usage.input_tokens >= Tokens::ZERO && usage.output_tokens >= Tokens::ZERO);
                 prop_assert!(usage.input_tokens + usage.output_tokens <= Tokens(10 + max_output));
             }

@@ -32,10 +32,12 @@ pub use spool::{Spool, SpoolError};
 use crate::ceiling::Ceiling;
 use crate::clock::Clock;
 use crate::config::{Config, Database};
+use crate::counter::Counter;
 use crate::db::{Db, DbError};
 use crate::joxcoder::{JoxCoder, Question};
 use autocrea_protocol::generation::{GenerateRequest, StreamCode};
-use autocrea_protocol::{Tokens, UserId, counting};
+use autocrea_protocol::{Tokens, UserId};
+use meter::Meter;
 use parking_lot::Mutex;
 use request::HashKey;
 use std::collections::HashMap;
@@ -169,11 +171,12 @@ impl Generations {
     async fn begin(&self, user: UserId, request: GenerateRequest) -> Result<Arc<Live>, StartError> {
         let key = Key { user, generation: request.generation_id };
         let payload_hash = request::payload_hash(&self.0.hash_key, &request);
+        let messages = Arc::new(request.messages);
         let wish = Wish {
             key: key.clone(),
             payload_hash,
             role: request.role,
-            input: counting::estimate_messages(&request.messages),
+            input: self.counter().messages(&messages).await,
             requested: request.max_output_tokens,
             lease: self.0.lease.clone(),
         };
@@ -202,7 +205,8 @@ impl Generations {
             Begun::Known(_) => Err(StartError::Conflict),
             Begun::New(_, ceiling) => {
                 let live = Arc::clone(made.get().ok_or(StartError::Broken)?);
-                let question = Question { messages: request.messages, max_output: ceiling.output };
+                let messages = Arc::unwrap_or_clone(messages);
+                let question = Question { messages, max_output: ceiling.output };
                 let (this, run) = (self.clone(), Arc::clone(&live));
                 tokio::spawn(async move { this.run(run, question, ceiling).await });
                 Ok(live)
@@ -342,10 +346,15 @@ impl Generations {
         self.0.db.read(move |tx| store::find(tx, &key)).await
     }
 
+    fn counter(&self) -> &Counter {
+        &self.0.config.joxcoder.counter
+    }
+
     async fn run(&self, live: Arc<Live>, question: Question, ceiling: Ceiling) {
+        let meter = Meter::new(ceiling, self.counter().clone());
         let (this, running) = (self.clone(), Arc::clone(&live));
         let run = tokio::spawn(async move {
-            run::run(&this.0.joxcoder, &this.0.spool, &running, question, ceiling).await
+            run::run(&this.0.joxcoder, &this.0.spool, &running, question, meter).await
         });
         // A runner that panics has failed, and must not keep what it holds.
         let outcome = run.await.unwrap_or(Outcome::Failed(StreamCode::Interrupted));

@@ -6,7 +6,6 @@
 use super::live::{Live, Outcome, StopReason};
 use super::meter::Meter;
 use super::spool::Spool;
-use crate::ceiling::Ceiling;
 use crate::joxcoder::{Answer, Batch, JoxCoder, JoxCoderError, Question};
 use autocrea_protocol::generation::{FinishReason, StreamCode, Usage};
 use std::sync::Arc;
@@ -20,9 +19,8 @@ pub(super) async fn run(
     spool: &Spool,
     live: &Arc<Live>,
     question: Question,
-    ceiling: Ceiling,
+    meter: Meter,
 ) -> Outcome {
-    let meter = Meter::new(ceiling);
     let asked = tokio::select! {
         biased;
         reason = live.stopped() => return stopped(reason, Usage::default()),
@@ -41,7 +39,7 @@ async fn pass_on(spool: &Spool, live: &Arc<Live>, mut answer: Answer, mut meter:
         let mut batch = Batch::default();
         let next = tokio::select! {
             biased;
-            reason = live.stopped() => return stopped(reason, used(&meter, &answer)),
+            reason = live.stopped() => return stopped(reason, used(&mut meter, &answer).await),
             next = answer.next(&mut batch) => next,
         };
         if !batch.text.is_empty() {
@@ -50,7 +48,7 @@ async fn pass_on(spool: &Spool, live: &Arc<Live>, mut answer: Answer, mut meter:
             spool.dirty(live);
             let room = tokio::select! {
                 biased;
-                reason = live.stopped() => return stopped(reason, used(&meter, &answer)),
+                reason = live.stopped() => return stopped(reason, used(&mut meter, &answer).await),
                 room = live.room() => room,
             };
             if room.is_err() {
@@ -59,7 +57,8 @@ async fn pass_on(spool: &Spool, live: &Arc<Live>, mut answer: Answer, mut meter:
         }
         match next {
             Ok(true) if meter.is_over() && !answer.ending().is_whole() => {
-                return Outcome::Done(FinishReason::Length, meter.stopped(answer.ending()));
+                let usage = meter.stopped(answer.ending()).await;
+                return Outcome::Done(FinishReason::Length, usage);
             }
             Ok(true) => {}
             Ok(false) if meter.is_silent() => return Outcome::Failed(StreamCode::EmptyOutput),
@@ -67,7 +66,7 @@ async fn pass_on(spool: &Spool, live: &Arc<Live>, mut answer: Answer, mut meter:
                 let ending = *answer.ending();
                 answer.leave();
                 let reason = ending.reason.unwrap_or(FinishReason::Stop);
-                return Outcome::Done(reason, meter.whole(&ending));
+                return Outcome::Done(reason, meter.whole(&ending).await);
             }
             Err(fault) => return failed(&fault),
         }
@@ -75,8 +74,8 @@ async fn pass_on(spool: &Spool, live: &Arc<Live>, mut answer: Answer, mut meter:
 }
 
 /// What a stopped generation used: nothing, if it had not said anything yet.
-fn used(meter: &Meter, answer: &Answer) -> Usage {
-    if meter.is_silent() { Usage::default() } else { meter.stopped(answer.ending()) }
+async fn used(meter: &mut Meter, answer: &Answer) -> Usage {
+    if meter.is_silent() { Usage::default() } else { meter.stopped(answer.ending()).await }
 }
 
 fn stopped(reason: StopReason, usage: Usage) -> Outcome {

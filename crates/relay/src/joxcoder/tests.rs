@@ -1,6 +1,7 @@
 //! The client against a scripted endpoint on a real port.
 
 use super::*;
+use crate::counter::Counter;
 use autocrea_protocol::generation::{Content, FinishReason, MessageRole};
 use axum::Router;
 use axum::body::Body as HttpBody;
@@ -56,7 +57,7 @@ fn client(url: &str) -> JoxCoder {
         url: url.to_owned(),
         token: Some("hf_secret".into()),
         model: "joxcoder".into(),
-        tokenizer: None,
+        counter: Counter::Estimate,
         context_tokens: Tokens(32_768),
         images: false,
     };

@@ -11,7 +11,7 @@ use crate::lang::Lang;
 use crate::ledger::{self, Cursor};
 use autocrea_protocol::generation::{Content, Message, MessageRole};
 use autocrea_protocol::ledger::{LedgerPage, TokenUsage, Validation};
-use autocrea_protocol::{ErrorCode, Tokens, counting};
+use autocrea_protocol::{ErrorCode, Tokens};
 use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
@@ -68,7 +68,7 @@ pub(super) async fn validate(
     };
     request::check_messages(&messages, Bounds::of(&app.config))
         .map_err(|error| not_to_be_sent(&error, field))?;
-    let input = counting::estimate_messages(&messages);
+    let input = app.config.joxcoder.counter.messages(&Arc::new(messages)).await;
     let (figures, plan) = app
         .db
         .read(move |tx| {

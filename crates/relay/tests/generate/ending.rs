@@ -71,6 +71,29 @@ async fn a_model_without_usage_is_counted_by_the_relay_and_adds_up() {
 }
 
 #[tokio::test]
+async fn with_the_models_tokenizer_the_relay_counts_exactly() {
+    let tokenizer = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/tokenizer.json");
+    let stage = Stage::with(&[("JOXCODER_TOKENIZER", tokenizer)]).await;
+    let ana = stage.person("ana@example.com");
+    let shown = ana.validate("hola hola hola").await;
+    assert_eq!(shown.estimated_tokens, Tokens(3 + 4 + 3));
+    // Cut where the tokens are not.
+    let reply = Reply::pieces(["ho", "la ho", "la"]).without_usage();
+    stage.sandbox.joxcoder.script(reply);
+    let done = ana.generate(Uuid::now_v7(), "hola hola hola").await.all().await.done().clone();
+    assert_eq!(done.usage.input_tokens, shown.estimated_tokens);
+    assert_eq!((done.usage.output_tokens, done.charged), (Tokens(2), Tokens(12)));
+    stage.sandbox.joxcoder.script(Reply::pieces(["hola hola hola", " x"]).hold_after(1));
+    let id = Uuid::now_v7();
+    let mut events = ana.generate(id, "hola").await;
+    events.first_text().await;
+    ana.stop(id).await;
+    let stopped = events.all().await.done().clone();
+    assert_eq!(stopped.finish_reason, FinishReason::Cancelled);
+    assert_eq!(stopped.usage.output_tokens, Tokens(3));
+}
+
+#[tokio::test]
 async fn usage_on_a_chunk_with_choices_counts_and_an_explicit_zero_is_a_zero() {
     let stage = Stage::new().await;
     let ana = stage.person("ana@example.com");

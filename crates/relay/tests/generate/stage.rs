@@ -2,7 +2,7 @@
 
 use crate::support::World;
 use autocrea_protocol::generation::{Done, Failed, StreamEvent};
-use autocrea_protocol::ledger::{LedgerEntry, LedgerPage, TokenUsage};
+use autocrea_protocol::ledger::{LedgerEntry, LedgerPage, TokenUsage, Validation};
 use autocrea_protocol::sse::Decoder;
 use autocrea_protocol::{ErrorBody, ErrorCode};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
@@ -113,6 +113,13 @@ impl Person {
     pub async fn usage(&self) -> TokenUsage {
         let url = format!("{}/api/tokens/usage", self.url);
         self.authorized(self.http.get(url)).send().await.unwrap().json().await.unwrap()
+    }
+
+    /// What a prompt is said to cost.
+    pub async fn validate(&self, prompt: &str) -> Validation {
+        let url = format!("{}/api/tokens/validate", self.url);
+        let asked = self.authorized(self.http.post(url).json(&json!({ "prompt": prompt })));
+        asked.send().await.unwrap().json().await.unwrap()
     }
 
     /// The ledger's entries of one generation.
