@@ -388,7 +388,7 @@ export const en: Messages = {
     portalTip: "Opens the payment portal in the browser",
     changePlan: "Change plan",
     balance: "Balance",
-    generations: (n, month) => `${n} generations in ${month}`,
+    generations: (n, month) => (n === 1 ? `1 generation in ${month}` : `${n} generations in ${month}`),
     ledger: "Ledger",
     ledgerLead: "Every token that comes in and every token that goes out, with its generation.",
     ledgerEmpty: "Nothing yet. The first entry will be this month's free tokens.",

@@ -396,7 +396,8 @@ export const es = {
     portalTip: "Se abre el portal de pago en el navegador",
     changePlan: "Cambiar de plan",
     balance: "Saldo",
-    generations: (n: string, month: string) => `${n} generaciones en ${month}`,
+    generations: (n: number, month: string) =>
+      n === 1 ? `1 generación en ${month}` : `${n} generaciones en ${month}`,
     ledger: "Movimientos",
     ledgerLead: "Cada token que entra y cada token que sale, con su generación.",
     ledgerEmpty: "Aún no hay movimientos. El primero será tu saldo gratuito del mes.",
