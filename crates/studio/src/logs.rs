@@ -19,9 +19,12 @@ const HEARD: &str = "warn,autocrea_app=info,autocrea_studio=info";
 /// Why there are no logs. The app runs without them.
 #[derive(Debug, thiserror::Error)]
 pub enum LogsError {
-    /// The folder cannot be written.
+    /// The folder cannot be made.
+    #[error("the log folder cannot be made")]
+    Folder(#[from] std::io::Error),
+    /// It cannot be written.
     #[error("the log folder cannot be written")]
-    Folder(#[from] InitError),
+    File(#[from] InitError),
     /// Somebody else has set up logging in this process.
     #[error("logging is set up already")]
     Taken(#[from] TryInitError),
@@ -33,12 +36,19 @@ pub enum LogsError {
 /// # Errors
 /// When the folder cannot be written or logging is set up already.
 pub fn start(data_dir: &Path) -> Result<WorkerGuard, LogsError> {
+    let folder = data_dir.join("logs");
+    // What is below the data folder is the person's alone.
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(&folder)?;
     let files = Builder::new()
         .rotation(Rotation::DAILY)
         .max_log_files(KEPT)
         .filename_prefix("autocrea")
         .filename_suffix("log")
-        .build(data_dir.join("logs"))?;
+        .build(folder)?;
     let (writer, guard) = tracing_appender::non_blocking(files);
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(HEARD));
     tracing_subscriber::registry()
