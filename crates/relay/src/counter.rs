@@ -3,8 +3,9 @@
 //!
 //! One counter serves what a generation is taken to cost before it is sent and what is charged
 //! where the model reports nothing. The framing of messages, and images, are estimated either way:
-//! the chat template is the endpoint's. Megabytes take a good while to count exactly, so that is
-//! done on a thread that may be blocked.
+//! the chat template is the endpoint's. A long text takes a good while to count exactly, so that is
+//! done on a thread that may be blocked; and what no context window would hold is not counted
+//! exactly at all, so that nobody keeps our processors busy with it.
 
 use autocrea_protocol::generation::Message;
 use autocrea_protocol::{Tokens, counting};
@@ -20,8 +21,16 @@ pub enum Counter {
     #[default]
     Estimate,
     /// By the model's own tokenizer.
-    Exact(Arc<Tokenizer>),
+    Exact {
+        /// What the file says.
+        tokenizer: Arc<Tokenizer>,
+        /// What is estimated to be longer is not counted.
+        longest: Tokens,
+    },
 }
+
+/// No text has so many times more tokens by the estimate than by a tokenizer.
+const FAR_TOO_LONG: i64 = 4;
 
 /// The file is not there, or is no `tokenizer.json`.
 #[derive(Debug, thiserror::Error)]
@@ -35,20 +44,22 @@ impl fmt::Debug for Counter {
 }
 
 impl Counter {
-    /// Reads a `tokenizer.json`. What it says of cutting and of filling up is for training.
+    /// Reads a `tokenizer.json` of a model with this context window. What the file says of cutting
+    /// and of filling up is for training.
     ///
     /// # Errors
     /// [`UnusableTokenizer`].
-    pub fn exact(file: &Path) -> Result<Self, UnusableTokenizer> {
+    pub fn exact(file: &Path, context: Tokens) -> Result<Self, UnusableTokenizer> {
         let mut tokenizer = Tokenizer::from_file(file).map_err(UnusableTokenizer)?;
         tokenizer.with_truncation(None).map_err(UnusableTokenizer)?.with_padding(None);
-        Ok(Self::Exact(Arc::new(tokenizer)))
+        let longest = Tokens(context.get().saturating_mul(FAR_TOO_LONG));
+        Ok(Self::Exact { tokenizer: Arc::new(tokenizer), longest })
     }
 
     /// Whether the model's own tokenizer counts.
     #[must_use]
     pub const fn is_exact(&self) -> bool {
-        matches!(self, Self::Exact(_))
+        matches!(self, Self::Exact { .. })
     }
 
     /// Tokens of a text.
@@ -71,8 +82,10 @@ impl Counter {
         estimate: Tokens,
         exactly: impl FnOnce(&Tokenizer) -> Tokens + Send + 'static,
     ) -> Tokens {
-        let Self::Exact(tokenizer) = self else { return estimate };
-        let tokenizer = Arc::clone(tokenizer);
+        let tokenizer = match self {
+            Self::Exact { tokenizer, longest } if estimate <= *longest => Arc::clone(tokenizer),
+            _ => return estimate,
+        };
         let counted = tokio::task::spawn_blocking(move || exactly(&tokenizer)).await;
         counted.unwrap_or_else(|_| {
             tracing::error!("counting tokens failed; the estimate counts instead");
@@ -104,7 +117,7 @@ mod tests {
             serde_json::from_str(include_str!("../tests/support/tokenizer.json")).expect("JSON");
         change(&mut content);
         std::fs::write(&file, content.to_string()).expect("written");
-        Counter::exact(&file)
+        Counter::exact(&file, Tokens(64))
     }
 
     #[tokio::test]
@@ -134,9 +147,19 @@ mod tests {
         assert_eq!(cutting.expect("a tokenizer").text(text).await, Tokens(50));
     }
 
+    #[tokio::test]
+    async fn what_no_context_window_holds_is_not_counted_but_estimated() {
+        let exact = written(|_| {}).expect("a tokenizer");
+        let longest = 4 * 64 * counting::BYTES_PER_TOKEN;
+        let text = " hola".repeat(longest / 5);
+        assert_eq!(exact.text(text.clone()).await, Tokens(153));
+        let longer = text + &" hola".repeat(2);
+        assert_eq!(exact.text(longer.clone()).await, counting::estimate_text(&longer));
+    }
+
     #[test]
     fn a_file_that_is_no_tokenizer_is_refused() {
         assert!(written(|content| *content = json!({"model": "none"})).is_err());
-        assert!(Counter::exact(Path::new("no/such/tokenizer.json")).is_err());
+        assert!(Counter::exact(Path::new("no/such/tokenizer.json"), Tokens(64)).is_err());
     }
 }

@@ -182,20 +182,21 @@ fn stripe(r: &mut Reader<'_>) -> StripeSettings {
 
 fn joxcoder(r: &mut Reader<'_>) -> JoxCoderSettings {
     let context = var("joxcoder.context_tokens", "JOXCODER_CONTEXT_TOKENS");
+    let context_tokens = Tokens(r.number(context, 1_024, 100_000_000));
     JoxCoderSettings {
         url: base(r, var("joxcoder.url", "JOXCODER_URL"), Safe::Either, Some("/v1")),
         model: r.required(var("joxcoder.model", "JOXCODER_MODEL")),
         token: r.secret(var("joxcoder.token", "HF_TOKEN")),
-        counter: counter(r),
-        context_tokens: Tokens(r.number(context, 1_024, 100_000_000)),
+        counter: counter(r, context_tokens),
+        context_tokens,
         images: r.flag(var("joxcoder.images", "JOXCODER_IMAGES")),
     }
 }
 
-fn counter(r: &mut Reader<'_>) -> Counter {
+fn counter(r: &mut Reader<'_>, context: Tokens) -> Counter {
     let at = var("joxcoder.tokenizer", "JOXCODER_TOKENIZER");
     let Some(file) = r.text(at) else { return Counter::Estimate };
-    Counter::exact(Path::new(&file)).unwrap_or_else(|error| {
+    Counter::exact(Path::new(&file), context).unwrap_or_else(|error| {
         r.fault_at(at, format!("must be a tokenizer.json that can be read ({error})"));
         Counter::Estimate
     })
