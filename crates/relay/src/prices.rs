@@ -20,11 +20,14 @@ impl Prices {
         self.known.read().get(plan).cloned().unwrap_or_default()
     }
 
-    /// Replaces all of them.
-    pub fn set(&self, mut prices: HashMap<PlanId, Vec<Price>>) {
-        for of_plan in prices.values_mut() {
+    /// Puts what was read over what is known; a price that was not read stays as it was.
+    pub fn merge(&self, read: HashMap<PlanId, Vec<Price>>) {
+        let mut known = self.known.write();
+        for (plan, prices) in read {
+            let of_plan = known.entry(plan).or_default();
+            of_plan.retain(|old| prices.iter().all(|new| new.interval != old.interval));
+            of_plan.extend(prices);
             of_plan.sort_by_key(|price| price.interval);
         }
-        *self.known.write() = prices;
     }
 }

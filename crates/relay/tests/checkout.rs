@@ -302,3 +302,51 @@ async fn who_was_deleted_at_stripe_can_buy_again() {
     pay(&world, text(&session, "sessionId"));
     until(&world, |it| it["subscription"]["planId"] == "pro").await;
 }
+
+/// Ana's first customer, with a plan that was paid for, deleted at Stripe.
+async fn bought_and_deleted(world: &World) -> String {
+    buy(world, "creator", "month").await;
+    let old = customer(world).await.expect("a customer");
+    call(world, "DELETE", &format!("customers/{old}"), "");
+    until(world, |it| it["subscription"]["status"] == "canceled").await;
+    old
+}
+
+#[tokio::test]
+async fn a_deleted_customer_says_nothing_over_the_present_one() {
+    let world = open().await;
+    let old = bought_and_deleted(&world).await;
+    let charge = call(&world, "GET", "charges", &format!("customer={old}"));
+    pass_time(&world, DAY * 5).await;
+    let session = checkout(&world, "pro", "month").await;
+    pay(&world, text(&session, "sessionId"));
+    until(&world, |it| it["subscription"]["planId"] == "pro").await;
+    settle(&world).await;
+    let before = account(&world).await;
+    // Money goes back through it, and then its own date comes.
+    stripe(&world).hold(true);
+    stripe(&world).refund(text(&charge["data"][0], "id"), None).expect("a charge");
+    autocrea_relay::billing::refresh::refresh(&world.relay.app.billing, &old).await.expect("one");
+    assert_eq!(account(&world).await["subscription"], before["subscription"]);
+    assert_ne!(customer(&world).await, Some(old), "it stays deleted");
+    world.clock.advance(DAY * 27);
+    sweep(&world).await;
+    assert_eq!(account(&world).await["subscription"], before["subscription"]);
+    verify(&world).await;
+}
+
+#[tokio::test]
+async fn a_new_customer_who_has_not_bought_keeps_what_was_paid_through_the_old_one() {
+    let world = open().await;
+    let old = bought_and_deleted(&world).await;
+    let before = account(&world).await;
+    assert_eq!(before["subscription"]["planId"], "creator");
+    checkout(&world, "pro", "month").await;
+    assert_ne!(customer(&world).await, Some(old));
+    settle(&world).await;
+    let (status, synced) = post(&world, ANA, "/api/stripe/sync", &json!({})).await;
+    assert_eq!((status.as_u16(), &synced["subscription"]), (200, &before["subscription"]));
+    world.clock.advance(DAY * 32);
+    sweep(&world).await;
+    assert_eq!(account(&world).await["subscription"]["planId"], "free");
+}

@@ -11,7 +11,7 @@ use super::pricebook::PriceBook;
 use crate::account;
 use crate::db::{DbError, Tx};
 use crate::ledger::{self, Grant, GrantOutcome, RevokeReason};
-use autocrea_protocol::{Tokens, UserId};
+use autocrea_protocol::{Subscription, SubscriptionStatus, Tokens, UserId};
 use std::collections::HashSet;
 
 /// Why nothing was written.
@@ -48,10 +48,48 @@ pub fn apply(
     for won in &outcome.won {
         give_back(tx, user, won, &outcome.lots)?;
     }
-    account::set_subscription(tx, user, &outcome.subscription)?;
     customers::store_facts(tx, customer, facts)?;
     customers::set_next_change(tx, customer, outcome.next_change_at)?;
+    let standing = standing(tx, user, customer, &outcome.subscription, book)?;
+    account::set_subscription(tx, user, &standing)?;
     Ok(outcome)
+}
+
+/// What the person is told: of all the customers they have been (one that was deleted at Stripe is
+/// followed by another), the one whose subscription is worth most now. A deleted one still counts
+/// for what was paid through it.
+fn standing(
+    tx: &mut Tx<'_>,
+    user: &UserId,
+    customer: &str,
+    here: &Subscription,
+    book: &PriceBook,
+) -> Result<Subscription, DbError> {
+    let now = tx.now();
+    let mut best = Subscription::none();
+    // The present customer comes last, and stands where another's is worth the same.
+    for one in customers::all_of(tx, user)? {
+        let subscription = if one == customer {
+            here.clone()
+        } else {
+            let Some(facts) = customers::facts_of(tx, &one)? else { continue };
+            let known = known_duplicates(tx, &one)?;
+            // One that the rules refuse was loud when it was looked at, and hinders no other.
+            let Ok(outcome) = fold(&facts, &known, book, now) else { continue };
+            outcome.subscription
+        };
+        if worth(&subscription) >= worth(&best) {
+            best = subscription;
+        }
+    }
+    Ok(best)
+}
+
+/// Live before ended, in force before lapsed, anything before nothing.
+fn worth(subscription: &Subscription) -> (bool, bool, bool) {
+    let status = subscription.status;
+    let live = status.is_some_and(|status| status != SubscriptionStatus::Canceled);
+    (live, !subscription.plan_id.is_free(), status.is_some())
 }
 
 /// The same from the facts that are kept, when only the time has changed.

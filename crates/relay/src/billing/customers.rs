@@ -75,11 +75,41 @@ pub fn store_facts(tx: &mut Tx<'_>, customer: &str, facts: &Facts) -> Result<(),
         .map_err(|_| DbError::Column { index: 0, expected: "a customer's facts" })?;
     let deleted = facts.deleted_at.map(UnixMillis::from_secs);
     tx.execute(
-        "UPDATE customers SET facts = ?2, folded_at = ?3, deleted_at = COALESCE(deleted_at, ?4)
+        // One that is there after all is no longer deleted, unless another has taken its place.
+        "UPDATE customers SET facts = ?2, folded_at = ?3, deleted_at = CASE
+             WHEN CAST(?4 AS BIGINT) IS NULL AND EXISTS (
+                 SELECT 1 FROM customers AS other WHERE other.user_id = customers.user_id
+                     AND other.id <> customers.id AND other.deleted_at IS NULL)
+             THEN customers.deleted_at ELSE ?4 END
          WHERE id = ?1",
         &[&customer, &text, &now, &deleted],
     )?;
     Ok(())
+}
+
+/// When a customer was deleted at Stripe, if it was.
+///
+/// # Errors
+/// If the database refuses.
+pub fn deleted_at(tx: &mut Tx<'_>, customer: &str) -> Result<Option<UnixMillis>, DbError> {
+    let found =
+        tx.query_opt("SELECT deleted_at FROM customers WHERE id = ?1", &[&customer], |row| {
+            row.get::<Option<UnixMillis>>(0)
+        })?;
+    Ok(found.flatten())
+}
+
+/// Every customer that a person has been, the present one last.
+///
+/// # Errors
+/// If the database refuses.
+pub fn all_of(tx: &mut Tx<'_>, user: &UserId) -> Result<Vec<String>, DbError> {
+    tx.query_all(
+        "SELECT id FROM customers WHERE user_id = ?1
+         ORDER BY CASE WHEN deleted_at IS NULL THEN 1 ELSE 0 END, created_at, id",
+        &[user],
+        |row| row.get(0),
+    )
 }
 
 /// Says when time alone will change what follows from the facts.

@@ -21,6 +21,17 @@ pub struct Facts {
     pub invoices: Vec<InvoiceFact>,
 }
 
+impl Facts {
+    /// Whether every subscription and invoice of `others` is among these.
+    #[must_use]
+    pub fn covers(&self, others: &Self) -> bool {
+        let invoice = |id: &str| self.invoices.iter().any(|one| one.id == id);
+        let subscription = |id: &str| self.subscriptions.iter().any(|one| one.id == id);
+        others.invoices.iter().all(|one| invoice(&one.id))
+            && others.subscriptions.iter().all(|one| subscription(&one.id))
+    }
+}
+
 /// Stripe's subscription status, in Stripe's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -26,9 +26,12 @@ pub async fn refresh(billing: &Billing) -> Result<(), StripeFault> {
             Err(StripeFault::NotFound(_)) => {
                 tracing::error!(price = id, %plan, "Stripe does not know a price of the catalogue");
             }
-            Err(fault) => return Err(fault),
+            Err(fault) if fault.is_passing() => return Err(fault),
+            Err(fault) => {
+                tracing::error!(price = id, %plan, %fault, "a price of the catalogue cannot be read");
+            }
         }
     }
-    billing.prices.set(read);
+    billing.prices.merge(read);
     Ok(())
 }

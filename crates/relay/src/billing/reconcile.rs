@@ -54,34 +54,16 @@ pub async fn pass(billing: &Arc<Billing>, whole: bool) -> Result<(), BillingErro
     prices::refresh(billing).await?;
     let began = billing.clock.now();
     let last = billing.db.read(last_pass).await?;
-    let mut events = billing.stripe.events(Which::Undelivered).await?;
+    missed(billing, Which::Undelivered).await?;
     if let Some(last) = last {
         let since = last.as_secs().saturating_sub(OVERLAP_SECS);
-        events.extend(billing.stripe.events(Which::Since(since)).await?);
-    }
-    let found = billing.db.write(move |tx| {
-        let mut found = 0;
-        for raw in &events {
-            // One that is not readable, or changes nothing here, was never worth a delivery.
-            match Envelope::read(raw.as_bytes()) {
-                Ok(event) if event.is_handled() => {
-                    found += usize::from(inbox::receive(tx, &event, raw.as_bytes())?);
-                }
-                _ => {}
-            }
-        }
-        Ok::<_, DbError>(found)
-    });
-    let found = found.await?;
-    if found > 0 {
-        tracing::warn!(found, "events of Stripe had not come by the webhook");
-        billing.wake.notify_one();
+        missed(billing, Which::Since(since)).await?;
     }
     if whole {
         every_customer(billing).await?;
     }
     for customer in billing.db.read(apply::customers_with_duplicates).await? {
-        refresh::refresh(billing, &customer).await?;
+        look_at(billing, &customer).await?;
     }
     let before = began.plus_millis(-millis(billing.config.retention));
     billing
@@ -94,19 +76,61 @@ pub async fn pass(billing: &Arc<Billing>, whole: bool) -> Result<(), BillingErro
     Ok(())
 }
 
+/// Puts the events that had not come into the inbox, page by page: however many there are, what has
+/// been read is kept.
+async fn missed(billing: &Arc<Billing>, which: Which) -> Result<(), BillingError> {
+    let mut after = None;
+    loop {
+        let page = billing.stripe.events(which, after.as_deref()).await?;
+        let found = billing.db.write(move |tx| keep(tx, &page.events)).await?;
+        if found > 0 {
+            tracing::warn!(found, "events of Stripe had not come by the webhook");
+            billing.wake.notify_one();
+        }
+        if page.next.is_none() {
+            return Ok(());
+        }
+        after = page.next;
+    }
+}
+
+fn keep(tx: &mut crate::db::Tx<'_>, events: &[String]) -> Result<usize, DbError> {
+    let mut found = 0;
+    for raw in events {
+        // One that is not readable, or changes nothing here, was never worth a delivery.
+        match Envelope::read(raw.as_bytes()) {
+            Ok(event) if event.is_handled() => {
+                found += usize::from(inbox::receive(tx, &event, raw.as_bytes())?);
+            }
+            _ => {}
+        }
+    }
+    Ok(found)
+}
+
 /// Brings the customer of every live subscription up to date.
 async fn every_customer(billing: &Arc<Billing>) -> Result<(), BillingError> {
     for customer in billing.stripe.customers_with_live_subscriptions().await? {
-        match refresh::refresh(billing, &customer).await {
-            // Told by itself, and no reason to leave the others.
-            Ok(()) | Err(BillingError::Fold(_)) => {}
-            Err(error) => return Err(error),
-        }
+        look_at(billing, &customer).await?;
         if billing.stopping.is_cancelled() {
             break;
         }
     }
     Ok(())
+}
+
+/// Brings one customer up to date. Trouble that is only theirs is loud and no reason to leave the
+/// others; an error is one that everybody would meet.
+async fn look_at(billing: &Arc<Billing>, customer: &str) -> Result<(), BillingError> {
+    match refresh::refresh(billing, customer).await {
+        // Told by itself.
+        Ok(()) | Err(BillingError::Fold(_)) => Ok(()),
+        Err(BillingError::Stripe(fault)) if !fault.is_passing() => {
+            tracing::error!(customer, %fault, "reconciliation leaves a customer out");
+            Ok(())
+        }
+        Err(error) => Err(error),
+    }
 }
 
 fn millis(duration: Duration) -> i64 {

@@ -20,13 +20,15 @@ pub async fn refresh(billing: &Billing, customer: &str) -> Result<(), BillingErr
     let _alone = billing.locks.hold(&format!("customer:{customer}")).await;
     let name = customer.to_owned();
     // Only what was there before Stripe is asked is answered by what it says.
-    let (user, pending) = billing
+    let (user, pending, was_deleted) = billing
         .db
         .read(move |tx| {
-            Ok::<_, BillingError>((customers::person_of(tx, &name)?, inbox::pending_of(tx, &name)?))
+            let person = customers::person_of(tx, &name)?;
+            let deleted = customers::deleted_at(tx, &name)?.is_some();
+            Ok::<_, BillingError>((person, inbox::pending_of(tx, &name)?, deleted))
         })
         .await?;
-    let deletion = pending.iter().any(|(_, deleted)| *deleted);
+    let deletion = was_deleted || pending.iter().any(|(_, deleted)| *deleted);
     let events: Vec<String> = pending.into_iter().map(|(id, _)| id).collect();
     let user = match user {
         Some(user) => user,
@@ -37,7 +39,12 @@ pub async fn refresh(billing: &Billing, customer: &str) -> Result<(), BillingErr
     };
     let facts = read(billing, customer, deletion).await?;
     write(billing, user, customer, facts, events).await?;
-    undo_duplicates(billing, customer).await
+    // That is another matter, written down by now: reconciliation tries it again, and neither the
+    // customer's events nor whoever waits for this look are to wait for it.
+    if let Err(error) = undo_duplicates(billing, customer).await {
+        tracing::error!(customer, %error, "a second subscription could not be undone yet");
+    }
+    Ok(())
 }
 
 async fn write(
@@ -99,38 +106,39 @@ async fn adopt(billing: &Billing, customer: &str) -> Result<Option<UserId>, Bill
         .await
 }
 
-/// What Stripe says of the customer; of a deleted one, what it said last, with everything ended.
-/// Only Stripe's own word makes a customer deleted: a list that is not found is a fault.
+/// What Stripe says of the customer. Only Stripe's own word makes one deleted: one that it does not
+/// know (another account's key, say) is a fault that may be mended.
 async fn read(billing: &Billing, customer: &str, deletion: bool) -> Result<Facts, BillingError> {
-    if deletion && is_gone(billing, customer).await? {
-        return last_words(billing, customer).await;
+    let listed = billing.stripe.facts(customer).await;
+    let missing = matches!(listed, Err(StripeFault::NotFound(_)));
+    if !(deletion || missing) || billing.stripe.customer(customer).await? != Found::Deleted {
+        return Ok(listed?);
     }
-    match billing.stripe.facts(customer).await {
-        Err(fault @ StripeFault::NotFound(_)) => {
-            if is_gone(billing, customer).await? {
-                last_words(billing, customer).await
-            } else {
-                Err(fault.into())
-            }
-        }
-        facts => Ok(facts?),
-    }
+    let listed = match listed {
+        Err(StripeFault::NotFound(_)) => None,
+        listed => Some(listed?),
+    };
+    last_words(billing, customer, listed).await
 }
 
-async fn is_gone(billing: &Billing, customer: &str) -> Result<bool, StripeFault> {
-    match billing.stripe.customer(customer).await {
-        Ok(Found::Deleted) | Err(StripeFault::NotFound(_)) => Ok(true),
-        Ok(Found::Present { .. }) => Ok(false),
-        Err(fault) => Err(fault),
-    }
-}
-
-async fn last_words(billing: &Billing, customer: &str) -> Result<Facts, BillingError> {
+/// Of a deleted customer: what Stripe still lists, if that is all that was known (a refund may come
+/// after the deletion), or else what it listed last; with everything ended.
+async fn last_words(
+    billing: &Billing,
+    customer: &str,
+    listed: Option<Facts>,
+) -> Result<Facts, BillingError> {
     let name = customer.to_owned();
-    let kept = billing.db.read(move |tx| customers::facts_of(tx, &name)).await?;
-    let now = billing.clock.now().as_secs();
-    let mut facts = kept.unwrap_or_default();
-    let at = *facts.deleted_at.get_or_insert(now);
+    let (kept, deleted_at) = billing
+        .db
+        .read(move |tx| {
+            Ok::<_, DbError>((customers::facts_of(tx, &name)?, customers::deleted_at(tx, &name)?))
+        })
+        .await?;
+    let kept = kept.unwrap_or_default();
+    let at = deleted_at.unwrap_or_else(|| billing.clock.now()).as_secs();
+    let mut facts = listed.filter(|listed| listed.covers(&kept)).unwrap_or(kept);
+    facts.deleted_at = Some(at);
     for subscription in &mut facts.subscriptions {
         if subscription.status.is_live() {
             subscription.status = Status::Canceled;

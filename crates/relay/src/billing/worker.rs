@@ -23,8 +23,6 @@ const IN_HAND: usize = 256;
 const AMONG_OTHERS: Duration = Duration::from_secs(1);
 /// However wrong the clocks are, the inbox is looked at this often.
 const AT_LEAST_EVERY: Duration = Duration::from_secs(5);
-/// After so many attempts, what Stripe answers in a way that waiting does not mend is given up.
-const ATTEMPTS: i64 = 6;
 
 /// Runs until the relay stops.
 pub async fn run(billing: Arc<Billing>) {
@@ -140,21 +138,11 @@ async fn work(billing: &Billing, subject: Subject, events: Vec<Due>) {
         return;
     };
     tracing::warn!(?subject, attempts, %error, "a customer could not be brought up to date");
-    let hopeless = matches!(&error, BillingError::Stripe(fault) if !fault.is_passing());
+    // Nothing that Stripe answers is a reason to give an event up: a key that was changed, a gateway
+    // that answers for Stripe, are mended without anybody thinking of the events. Only a price that
+    // the catalogue does not know ends them, and that is done where it is found.
     let why = error.to_string();
-    let noted = billing
-        .db
-        .write(move |tx| {
-            if hopeless && attempts >= ATTEMPTS {
-                inbox::fail(tx, &ids, &why)
-            } else {
-                inbox::note(tx, &ids, &why)
-            }
-        })
-        .await;
-    if hopeless && attempts >= ATTEMPTS {
-        tracing::error!(?subject, "its events are given up; replay them when it is mended");
-    }
+    let noted = billing.db.write(move |tx| inbox::note(tx, &ids, &why)).await;
     if let Err(error) = noted {
         tracing::error!(%error, "what became of an event could not be written down");
     }

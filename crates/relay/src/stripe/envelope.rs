@@ -34,7 +34,7 @@ pub struct Envelope {
 pub struct NotAnEvent;
 
 /// The events that can change a customer's state. Others are kept, acknowledged and ignored.
-const HANDLED: [&str; 15] = [
+pub(super) const HANDLED: [&str; 15] = [
     "checkout.session.completed",
     "customer.subscription.created",
     "customer.subscription.updated",

@@ -3,6 +3,7 @@
 //! Events are read as plain JSON: they come in the shape of the day they were made, and one that
 //! does not fit a type must not hide the others.
 
+use super::envelope::HANDLED;
 use super::{Stripe, StripeFault};
 use stripe::StripeRequest;
 use stripe_core::event::ListEvent;
@@ -17,6 +18,15 @@ pub enum Which {
     Since(i64),
 }
 
+/// A page of Stripe's record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventPage {
+    /// The raw JSON of each event, newest first.
+    pub events: Vec<String>,
+    /// After which event the next page begins, if there is one.
+    pub next: Option<String>,
+}
+
 #[derive(miniserde::Deserialize)]
 struct Page {
     data: Vec<miniserde::json::Value>,
@@ -24,38 +34,36 @@ struct Page {
 }
 
 impl Stripe {
-    /// The raw JSON of each event, newest first, at most 2,000.
+    /// The newest of the events that can change anything here, or those older than `after`.
     ///
     /// # Errors
     /// As every call.
-    pub async fn events(&self, which: Which) -> Result<Vec<String>, StripeFault> {
-        let mut all = Vec::new();
-        let mut after: Option<String> = None;
-        for _ in 0..20 {
-            let mut request = ListEvent::new().limit(100);
-            request = match which {
-                Which::Undelivered => request.delivery_success(false),
-                Which::Since(at) => request.created(RangeQueryTs::gte(at)),
-            };
-            if let Some(after) = &after {
-                request = request.starting_after(after.as_str());
-            }
-            let page: Page = super::twice(|| async {
-                request
-                    .build()
-                    .customize::<Page>()
-                    .send(&self.client)
-                    .await
-                    .map_err(|fault| StripeFault::of("events", fault))
-            })
-            .await?;
-            after = page.data.last().and_then(id_of);
-            all.extend(page.data.iter().map(miniserde::json::to_string));
-            if !page.has_more || after.is_none() {
-                break;
-            }
+    pub async fn events(
+        &self,
+        which: Which,
+        after: Option<&str>,
+    ) -> Result<EventPage, StripeFault> {
+        let mut request = ListEvent::new().limit(100).types(HANDLED.map(str::to_owned).to_vec());
+        request = match which {
+            Which::Undelivered => request.delivery_success(false),
+            Which::Since(at) => request.created(RangeQueryTs::gte(at)),
+        };
+        if let Some(after) = after {
+            request = request.starting_after(after);
         }
-        Ok(all)
+        let page: Page = super::twice(|| async {
+            request
+                .build()
+                .customize::<Page>()
+                .send(&self.client)
+                .await
+                .map_err(|fault| StripeFault::of("events", fault))
+        })
+        .await?;
+        Ok(EventPage {
+            events: page.data.iter().map(miniserde::json::to_string).collect(),
+            next: page.data.last().and_then(id_of).filter(|_| page.has_more),
+        })
     }
 }
 

@@ -29,6 +29,9 @@ use stripe::{IdempotencyKey, RequestStrategy, StripeError, StripeRequest};
 
 /// One attempt at one call.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(12);
+/// What async-stripe says of a failure whose body is not an error of Stripe's, such as the page of
+/// a gateway.
+const NOT_STRIPES: [&str; 2] = ["error deserializing Stripe error", "Response was not valid UTF-8"];
 /// Between the two attempts.
 const SECOND_ATTEMPT_AFTER: Duration = Duration::from_millis(300);
 
@@ -49,7 +52,7 @@ pub enum StripeFault {
         /// Stripe's machine-readable code, or `-`.
         code: String,
     },
-    /// No answer, a 5xx or a 429: worth trying again later.
+    /// No answer, a 5xx, a 429, or a failure not in Stripe's words: worth trying again later.
     #[error("Stripe could not be reached for {what}: {why}")]
     Unavailable {
         /// Which call.
@@ -87,6 +90,11 @@ impl StripeFault {
                     }
                     _ => Self::Refused { what, status, code },
                 }
+            }
+            // What stands between Stripe and us answers a failure in its own words: the client
+            // says only that they are not Stripe's, and not which status they came with.
+            StripeError::JSONDeserialize(why) if NOT_STRIPES.contains(&why.as_str()) => {
+                Self::Unavailable { what, why: "a failure not in Stripe's words".to_owned() }
             }
             StripeError::JSONDeserialize(_) => Self::Unreadable(what),
             StripeError::ClientError(why) => Self::Unavailable { what, why },

@@ -1,0 +1,161 @@
+//! Stripe, or what stands between it and the relay, on a bad day: nothing that was paid is lost,
+//! and trouble with one customer is nobody else's.
+
+#![allow(clippy::expect_used, clippy::panic, missing_docs, reason = "tests")]
+
+#[path = "support/gate.rs"]
+mod gate;
+#[path = "support/shop.rs"]
+mod shop;
+mod support;
+
+use autocrea_relay::billing::refresh::refresh;
+use autocrea_relay::billing::{inbox, prices, reconcile, worker};
+use gate::Gate;
+use serde_json::{Value, json};
+use shop::*;
+use std::time::Duration;
+use support::{ANA, World};
+
+const GATEWAY: &str = "<html><body>502 Bad Gateway</body></html>";
+const BAD_KEY: &str =
+    r#"{"error":{"type":"invalid_request_error","message":"Invalid API Key provided"}}"#;
+const NO_CUSTOMER: &str = r#"{"error":{"type":"invalid_request_error","code":"resource_missing","message":"No such customer"}}"#;
+
+/// Lets what is due be tried, as often as would be given up if anything ever were.
+async fn try_often(world: &World) {
+    for _ in 0..8 {
+        world.clock.advance(Duration::from_secs(300));
+        worker::pass(&world.relay.app.billing).await.expect("a database");
+    }
+    let events = world.relay.app.db.read(|tx| inbox::list(tx, 100)).await.expect("a database");
+    let paid = events.iter().find(|event| event.kind == "invoice.paid").expect("the event");
+    assert!(paid.attempts > 6, "{paid:?}");
+    assert_eq!(paid.state, "pending");
+}
+
+#[tokio::test]
+async fn however_stripe_fails_a_payment_is_credited_once_it_answers_again() {
+    for (status, body) in [(502, GATEWAY), (429, "slow down"), (401, BAD_KEY), (200, "{}")] {
+        let (world, gate) = Gate::before_stripe(&[]).await;
+        let session = checkout(&world, "creator", "month").await;
+        gate.instead("/v1/", status, body);
+        pay(&world, text(&session, "sessionId"));
+        stripe(&world).settled().await;
+        try_often(&world).await;
+        assert_eq!(account(&world).await["subscription"]["planId"], "free");
+        gate.mend();
+        world.clock.advance(Duration::from_secs(300));
+        world.relay.app.billing.wake.notify_one();
+        until(&world, |it| it["subscription"]["planId"] == "creator").await;
+    }
+}
+
+#[tokio::test]
+async fn a_customer_that_stripe_does_not_find_is_not_taken_for_deleted() {
+    let (world, gate) = Gate::before_stripe(&[]).await;
+    buy(&world, "creator", "month").await;
+    settle(&world).await;
+    let before = account(&world).await;
+    let customer = customer(&world).await.expect("a customer");
+    gate.instead(&customer, 404, NO_CUSTOMER);
+    refresh(&world.relay.app.billing, &customer).await.expect_err("a fault");
+    assert_eq!(account(&world).await, before);
+    gate.mend();
+    settle(&world).await;
+    assert_eq!(shop::customer(&world).await, Some(customer), "still the same");
+    assert_eq!(account(&world).await, before);
+}
+
+/// Luis's customer, who has paid unseen.
+async fn luis_pays_unseen(world: &World) -> String {
+    let luis = "luis@example.com";
+    let body = json!({"planId": "pro"});
+    let (status, session) = post(world, luis, "/api/stripe/create-checkout", &body).await;
+    assert_eq!(status, 200, "{session}");
+    let user = world.user(luis);
+    let billing = &world.relay.app.billing;
+    let customer = autocrea_relay::billing::checkout::customer_of(billing, &user).await;
+    pay(world, text(&session, "sessionId"));
+    customer.expect("a database").expect("a customer")
+}
+
+async fn plan_of(world: &World, email: &str) -> Value {
+    let answer = world.ask_as(email, reqwest::Method::GET, "/api/account").send();
+    let account: Value = answer.await.expect("an answer").json().await.expect("JSON");
+    account["subscription"]["planId"].clone()
+}
+
+#[tokio::test]
+async fn one_bad_customer_and_one_bad_price_do_not_stop_reconciliation() {
+    let (world, gate) = Gate::before_stripe(&[]).await;
+    stripe(&world).hold(true);
+    let session = checkout(&world, "creator", "month").await;
+    pay(&world, text(&session, "sessionId"));
+    let luis = (luis_pays_unseen(&world).await, "luis@example.com", "pro");
+    let ana = (customer(&world).await.expect("a customer"), ANA, "creator");
+    // The bad one is the first that is looked at.
+    let (bad, good) = if ana.0 < luis.0 { (ana, luis) } else { (luis, ana) };
+    gate.instead(&format!("invoices?customer={}", bad.0), 200, "{}");
+    gate.instead(&format!("/v1/prices/{}", stripe(&world).prices().business), 403, BAD_KEY);
+    reconcile::pass(&world.relay.app.billing, true).await.expect("the others are well");
+    assert_eq!(plan_of(&world, good.1).await, good.2);
+    assert_eq!(plan_of(&world, bad.1).await, "free");
+    gate.mend();
+    reconcile::pass(&world.relay.app.billing, true).await.expect("Stripe answers");
+    assert_eq!(plan_of(&world, bad.1).await, bad.2);
+}
+
+#[tokio::test]
+async fn a_price_that_cannot_be_read_stays_as_it_was() {
+    let (world, gate) = Gate::before_stripe(&[]).await;
+    let billing = &world.relay.app.billing;
+    prices::refresh(billing).await.expect("Stripe answers");
+    let before = world.get("/api/plans").await;
+    gate.instead(&format!("/v1/prices/{}", stripe(&world).prices().creator), 404, NO_CUSTOMER);
+    prices::refresh(billing).await.expect("Stripe answers");
+    assert_eq!(world.get("/api/plans").await, before);
+    assert_eq!(before["plans"][1]["prices"].as_array().map(Vec::len), Some(2));
+}
+
+#[tokio::test]
+async fn a_second_subscription_that_cannot_be_undone_holds_nothing_else_up() {
+    let (world, gate) = Gate::before_stripe(&[]).await;
+    buy(&world, "creator", "month").await;
+    settle(&world).await;
+    let customer = customer(&world).await.expect("a customer");
+    stripe(&world).hold(true);
+    pass_clock(&world);
+    let form = format!("customer={customer}&items[0][price]={}", stripe(&world).prices().pro);
+    let later = call(&world, "POST", "subscriptions", &form);
+    let path = format!("subscriptions/{}", text(&later, "id"));
+    gate.instead(&format!("/v1/{path}"), 403, BAD_KEY);
+    refresh(&world.relay.app.billing, &customer).await.expect("the customer stands as they should");
+    assert_eq!(call(&world, "GET", &path, "")["status"], "active");
+    gate.mend();
+    reconcile::pass(&world.relay.app.billing, false).await.expect("Stripe answers");
+    assert_eq!(call(&world, "GET", &path, "")["status"], "canceled");
+}
+
+fn pass_clock(world: &World) {
+    world.clock.advance(Duration::from_secs(60));
+    stripe(world).advance(Duration::from_secs(60));
+}
+
+#[tokio::test]
+async fn however_many_events_were_missed_each_is_found() {
+    let (world, _gate) = Gate::before_stripe(&[]).await;
+    stripe(&world).hold(true);
+    let session = checkout(&world, "creator", "month").await;
+    pay(&world, text(&session, "sessionId"));
+    // More than Stripe lists in twenty pages, and all of them newer.
+    for number in 0..2_100 {
+        let customer = customer(&world).await.expect("a customer");
+        call(&world, "POST", &format!("customers/{customer}"), &format!("name=Ana {number}"));
+    }
+    let events = stripe(&world).events();
+    let handled = events.iter().filter(|event| event.kind != "customer.updated").count();
+    assert!(events.len() > 2_000 + handled);
+    reconcile::pass(&world.relay.app.billing, false).await.expect("Stripe answers");
+    until(&world, |it| it["subscription"]["planId"] == "creator").await;
+}
