@@ -15,6 +15,8 @@ async fn a_stranger_signs_in_creates_restores_pays_and_works_on_offline() -> Res
     assert_eq!(stage.settled_balance().await?, 20_000, "a free month");
     stage.desktop.picture("3-signed-in")?;
 
+    // As fast as a real model, so that there is something to watch.
+    stage.sandbox.joxcoder.set_chunks_per_second(60);
     stage.new_project("Lista de tareas").await?;
     stage.send("Una lista de tareas que guarde lo que escribo").await?;
     stage.app.see("stop").await?;

@@ -104,6 +104,13 @@ impl Page {
         Ok(Self { status, location, text: answer.text().await? })
     }
 
+    /// The text that a return page shows for pasting.
+    pub fn pasteable(&self) -> Result<String> {
+        let field = self.text.split("id=\"text\"").nth(1).context("a field with the text")?;
+        let value = field.split("value=\"").nth(1).context("its value")?;
+        Ok(value.split('"').next().unwrap_or_default().replace("&amp;", "&"))
+    }
+
     /// The `autocrea://` link of a return page.
     pub fn deep_link(&self) -> Result<String> {
         let start = self.text.find("autocrea://").context("a return page has a link")?;

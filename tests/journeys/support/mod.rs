@@ -28,13 +28,17 @@ pub struct Stage {
 impl Stage {
     /// Sets the stage in a language (`es`, `en`) and opens the app for the first time.
     pub async fn set(language: &str) -> Result<Self> {
-        Self::set_with(language, &[]).await
+        Self::set_on(Desktop::start(language)?, &[]).await
     }
 
     /// The same, with further variables for the relay.
     pub async fn set_with(language: &str, relay_variables: &[(&str, &str)]) -> Result<Self> {
+        Self::set_on(Desktop::start(language)?, relay_variables).await
+    }
+
+    /// The same, on a desktop that was prepared.
+    pub async fn set_on(desktop: Desktop, relay_variables: &[(&str, &str)]) -> Result<Self> {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let desktop = Desktop::start(language).await?;
         let relay_port = process::free_port()?;
         let relay_url = format!("http://127.0.0.1:{relay_port}");
         let sandbox = Sandbox::start(autocrea_sandbox::Options {

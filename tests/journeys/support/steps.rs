@@ -1,6 +1,6 @@
 //! What a person does again and again: signing in, making a project, sending a prompt, paying.
 
-use super::browser::open_link;
+use super::browser::{Page, open_link};
 use super::{Stage, until};
 use anyhow::{Context, Result, ensure};
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
@@ -31,11 +31,16 @@ impl Stage {
     /// that the page opens.
     pub async fn sign_in_up_to_the_link(&mut self, email: &str) -> Result<String> {
         self.app.click("rail-sign-in").await?;
+        self.decide_at_clerk(email, "allow").await?.deep_link()
+    }
+
+    /// Plays the browser that the app has opened at Clerk, up to the return page.
+    pub async fn decide_at_clerk(&mut self, email: &str, decision: &str) -> Result<Page> {
         let address = self.browser.next().await?;
         let page = self.browser.get(&address).await?;
         ensure!(page.status == 200, "Clerk's page answers {}", page.status);
-        let page = self.browser.post(&address, &[("email", email), ("decision", "allow")]).await?;
-        self.browser.follow(page).await?.deep_link()
+        let page = self.browser.post(&address, &[("email", email), ("decision", decision)]).await?;
+        self.browser.follow(page).await
     }
 
     /// Signs in, the whole of it.

@@ -24,7 +24,7 @@ use crate::relay::Backoff;
 use crate::store;
 use crate::store::account::Account;
 use crate::store::sign_in::Attempt;
-use autocrea_protocol::UserId;
+use autocrea_protocol::{AccountSnapshot, UserId};
 use loopback::Loopback;
 use std::sync::Arc;
 use std::time::Duration;
@@ -192,18 +192,27 @@ impl Online {
         };
         let provider = self.provider().await?;
         let granted = exchange_patiently(&provider, &code, attempt).await?;
-        let user = self.who(&provider, &granted).await?;
-        self.enter(user, &granted).await
+        let (user, snapshot) = self.who(&provider, &granted).await?;
+        self.enter(user, &granted).await?;
+        if let Some(snapshot) = snapshot {
+            // Shown at once: the stream opens a moment later.
+            self.take_snapshot(snapshot).await;
+        }
+        Ok(())
     }
 
     /// Who the tokens speak for: as the relay says, or, if it does not answer, the provider.
-    async fn who(&self, provider: &Provider, granted: &Granted) -> Result<UserId, Error> {
+    async fn who(
+        &self,
+        provider: &Provider,
+        granted: &Granted,
+    ) -> Result<(UserId, Option<AccountSnapshot>), Error> {
         let asked = self.relay.account(&granted.access).await;
         self.note(&asked);
         match asked {
-            Ok(snapshot) => Ok(snapshot.user.id),
+            Ok(snapshot) => Ok((snapshot.user.id.clone(), Some(snapshot))),
             Err(error) if error.is_passing() => {
-                Ok(UserId(provider.subject(&granted.access).await?))
+                Ok((UserId(provider.subject(&granted.access).await?), None))
             }
             Err(error) => Err(error.into()),
         }
