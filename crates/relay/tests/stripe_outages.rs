@@ -9,8 +9,9 @@ mod gate;
 mod shop;
 mod support;
 
+use autocrea_relay::billing::facts::Facts;
 use autocrea_relay::billing::refresh::refresh;
-use autocrea_relay::billing::{inbox, prices, reconcile, worker};
+use autocrea_relay::billing::{customers, inbox, prices, reconcile, worker};
 use gate::Gate;
 use serde_json::{Value, json};
 use shop::*;
@@ -158,4 +159,41 @@ async fn however_many_events_were_missed_each_is_found() {
     assert!(events.len() > 2_000 + handled);
     reconcile::pass(&world.relay.app.billing, false).await.expect("Stripe answers");
     until(&world, |it| it["subscription"]["planId"] == "creator").await;
+}
+
+#[tokio::test]
+async fn a_checkout_that_is_paid_while_it_is_being_shut_leads_to_the_portal() {
+    let (world, gate) = Gate::before_stripe(&[]).await;
+    let first = checkout(&world, "creator", "month").await;
+    gate.hold("/expire", 400, NO_CUSTOMER);
+    let paid = async {
+        gate.asked().await;
+        pay(&world, text(&first, "sessionId"));
+        gate.release();
+    };
+    let (second, ()) = tokio::join!(checkout(&world, "pro", "month"), paid);
+    assert_eq!(second["kind"], "portal", "nobody pays twice");
+}
+
+#[tokio::test]
+async fn a_reading_that_is_older_than_what_is_known_is_made_again() {
+    let (world, _gate) = Gate::before_stripe(&[]).await;
+    let session = checkout(&world, "creator", "month").await;
+    stripe(&world).hold(true);
+    pay(&world, text(&session, "sessionId"));
+    let customer = customer(&world).await.expect("a customer");
+    // A command beside the relay has looked in the meantime; its clock runs an hour ahead.
+    let (name, later) = (customer.clone(), world.clock.now().plus_millis(3_600_000));
+    let db = &world.relay.app.db;
+    db.write(move |tx| customers::store_facts(tx, &name, &Facts::default(), later))
+        .await
+        .expect("a database");
+    let readings = || {
+        let requests = stripe(&world).requests();
+        requests.iter().filter(|one| one.path == "/v1/invoices").count()
+    };
+    let before = readings();
+    refresh(&world.relay.app.billing, &customer).await.expect("Stripe answers");
+    assert_eq!(readings() - before, 3, "again, but not for ever");
+    assert_eq!(account(&world).await["subscription"]["planId"], "creator");
 }

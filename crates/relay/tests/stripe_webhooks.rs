@@ -7,7 +7,7 @@ mod shop;
 mod support;
 
 use autocrea_relay::billing::{commands, inbox, reconcile, worker};
-use autocrea_sandbox::stripe::sign;
+use autocrea_sandbox::stripe::{official, sign};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use shop::*;
@@ -83,6 +83,32 @@ async fn a_bad_signature_is_400_and_leaves_no_trace() {
         assert_eq!(refused["code"], "invalid_request");
     }
     assert!(states(&world).await.is_empty());
+}
+
+#[tokio::test]
+async fn what_stripes_own_package_signs_is_taken_and_nothing_else() {
+    use secrecy::ExposeSecret;
+    let world = World::start().await;
+    let body = event("evt_official", "customer.créé");
+    let secret = world.relay.app.config.stripe.webhook_secrets[0].expose_secret().to_owned();
+    let official = async |secret: &str, at: i64| {
+        let (body, secret) = (body.clone(), secret.to_owned());
+        tokio::task::spawn_blocking(move || official::sign(body.as_bytes(), &secret, at))
+            .await
+            .expect("a thread")
+            .expect("npm and node")
+    };
+    let good = official(&secret, now(&world)).await;
+    let old = official(&secret, now(&world) - 301).await;
+    let other = official("whsec_other", now(&world)).await;
+    let changed = body.replace("evt_official", "evt_official2");
+    for (signature, body) in [(&good, &changed), (&old, &body), (&other, &body)] {
+        assert_eq!(send(&world, Some(signature), body).await.0, 400, "{signature}");
+    }
+    assert!(states(&world).await.is_empty());
+    let (status, answer) = send(&world, Some(&good), &body).await;
+    assert_eq!((status.as_u16(), answer), (200, json!({"received": true})));
+    assert_eq!(states(&world).await.len(), 1);
 }
 
 #[tokio::test]

@@ -6,10 +6,13 @@
 mod shop;
 mod support;
 
+use autocrea_protocol::{GenerationId, Tokens};
+use autocrea_relay::billing::{apply, customers};
+use autocrea_relay::ledger::{self, ReserveRequest};
 use autocrea_sandbox::stripe::{AfterLastRetry, Proration, TestCard};
 use serde_json::Value;
 use shop::*;
-use support::World;
+use support::{ANA, World};
 
 const MONTH: i64 = 500_000;
 const FREE: i64 = 20_000;
@@ -261,6 +264,93 @@ async fn a_dispute_takes_what_is_unspent_and_a_won_one_gives_it_back() {
     }
     settle(&world).await;
     assert_eq!(remaining(&account(&world).await), 400_000);
+    verify(&world).await;
+}
+
+/// Begins a generation of Ana's that holds so much; how to end it.
+async fn hold(world: &World, tokens: i64) -> GenerationId {
+    let (user, generation) = (world.user(ANA), GenerationId(uuid::Uuid::now_v7()));
+    let request =
+        ReserveRequest { user, generation, tokens: Tokens(tokens), lease: "test".to_owned() };
+    let reserved = world.relay.app.db.write(move |tx| ledger::reserve(tx, &request)).await;
+    reserved.expect("a database");
+    generation
+}
+
+async fn end_charging(world: &World, generation: GenerationId, tokens: i64) {
+    let user = world.user(ANA);
+    let ended = world
+        .relay
+        .app
+        .db
+        .write(move |tx| ledger::settle(tx, &user, generation, Tokens(tokens)))
+        .await;
+    ended.expect("a database");
+}
+
+#[tokio::test]
+async fn a_won_dispute_gives_back_no_more_than_it_took() {
+    let world = open().await;
+    buy(&world, "creator", "month").await;
+    spend(&world, FREE + 100_000).await;
+    let generation = hold(&world, 150_000).await;
+    let charge = newest_charge(&world).await;
+    let dispute = stripe(&world).dispute(&charge).expect("a charge");
+    until(&world, |it| remaining(it) == 0).await;
+    end_charging(&world, generation, 100_000).await;
+    stripe(&world).decide_dispute(text(&dispute, "id"), true).expect("a dispute");
+    until(&world, |it| remaining(it) == 300_000).await;
+    settle(&world).await;
+    assert_eq!(remaining(&account(&world).await), 300_000);
+    verify(&world).await;
+}
+
+#[tokio::test]
+async fn what_a_generation_gives_back_after_a_won_dispute_stays() {
+    let world = open().await;
+    buy(&world, "creator", "month").await;
+    spend(&world, FREE + 100_000).await;
+    let generation = hold(&world, 150_000).await;
+    let charge = newest_charge(&world).await;
+    let dispute = stripe(&world).dispute(&charge).expect("a charge");
+    until(&world, |it| remaining(it) == 0).await;
+    stripe(&world).decide_dispute(text(&dispute, "id"), true).expect("a dispute");
+    until(&world, |it| remaining(it) == 250_000).await;
+    end_charging(&world, generation, 100_000).await;
+    settle(&world).await;
+    assert_eq!(remaining(&account(&world).await), 300_000);
+    verify(&world).await;
+}
+
+/// Makes Ana stand as if Stripe had said that so much of her only invoice was paid back: the sandbox
+/// refunds no charge that was ever disputed.
+async fn paid_back(world: &World, refunded: i64) {
+    let (user, name) = (world.user(ANA), customer(world).await.expect("a customer"));
+    let book = std::sync::Arc::clone(&world.relay.app.billing.book);
+    let applied = world.relay.app.db.write(move |tx| {
+        let mut facts = customers::facts_of(tx, &name)?.expect("facts");
+        facts.invoices[0].refunded = refunded;
+        apply::apply(tx, &user, &name, &facts, &book)
+    });
+    applied.await.expect("the rules agree");
+}
+
+#[tokio::test]
+async fn a_refund_after_a_won_dispute_takes_what_the_dispute_gave_back() {
+    let world = open().await;
+    buy(&world, "creator", "month").await;
+    spend(&world, FREE + 100_000).await;
+    let charge = newest_charge(&world).await;
+    let dispute = stripe(&world).dispute(&charge).expect("a charge");
+    until(&world, |it| remaining(it) == 0).await;
+    stripe(&world).decide_dispute(text(&dispute, "id"), true).expect("a dispute");
+    until(&world, |it| remaining(it) == 400_000).await;
+    settle(&world).await;
+    // Again and again the same: nothing more is taken.
+    for (refunded, left) in [(725, 275_000), (725, 275_000), (2900, 0), (2900, 0)] {
+        paid_back(&world, refunded).await;
+        assert_eq!(remaining(&account(&world).await), left);
+    }
     verify(&world).await;
 }
 

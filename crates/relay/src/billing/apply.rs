@@ -25,8 +25,8 @@ pub enum ApplyError {
     Db(#[from] DbError),
 }
 
-/// Folds `facts` and writes what follows. The caller holds the customer's lock when the facts are
-/// fresh from Stripe.
+/// Folds `facts` and writes what follows. The caller has stored them, or has them from what is
+/// stored.
 ///
 /// # Errors
 /// [`ApplyError`]; nothing is written then.
@@ -45,10 +45,14 @@ pub fn apply(
     for lot in &outcome.lots {
         apply_lot(tx, user, lot)?;
     }
+    for source in &outcome.withdrawn {
+        ledger::revoke(tx, source, RevokeReason::Refund, Tokens(i64::MAX))?;
+        ledger::end_lot(tx, source)?;
+    }
     for won in &outcome.won {
         give_back(tx, user, won, &outcome.lots)?;
+        take_from_given_back(tx, won, &outcome.lots)?;
     }
-    customers::store_facts(tx, customer, facts)?;
     customers::set_next_change(tx, customer, outcome.next_change_at)?;
     let standing = standing(tx, user, customer, &outcome.subscription, book)?;
     account::set_subscription(tx, user, &standing)?;
@@ -127,7 +131,8 @@ fn apply_lot(tx: &mut Tx<'_>, user: &UserId, lot: &Lot) -> Result<(), DbError> {
         adjust(tx, lot)?;
     }
     if lot.refunded > Tokens::ZERO {
-        let up_to = lot.refunded + excess(tx, lot)?;
+        // What disputes took, they took: a refund comes on top of it.
+        let up_to = lot.refunded + excess(tx, lot)? + taken_by_disputes(tx, &lot.source)?;
         ledger::revoke(tx, &lot.source, RevokeReason::Refund, up_to)?;
     }
     for dispute in &lot.contested_by {
@@ -243,6 +248,73 @@ fn was_disputed(tx: &mut Tx<'_>, source: &str) -> Result<bool, DbError> {
     Ok(found.is_some())
 }
 
+fn taken_by_disputes(tx: &mut Tx<'_>, source: &str) -> Result<Tokens, DbError> {
+    tx.query_one(
+        "SELECT CAST(COALESCE(SUM(tokens), 0) AS BIGINT) FROM dispute_takings WHERE source = ?1",
+        &[&source],
+        |row| row.get(0),
+    )
+}
+
+/// From which lots a dispute took, and how much.
+fn takings(tx: &mut Tx<'_>, dispute: &str) -> Result<Vec<(String, Tokens)>, DbError> {
+    tx.query_all(
+        "SELECT source, tokens FROM dispute_takings WHERE dispute = ?1",
+        &[&dispute],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )
+}
+
+/// How much of a taking was really had: what a generation was running on at the time was only owed,
+/// and may have been spent since. What is owed still is let go.
+fn really_taken(
+    tx: &mut Tx<'_>,
+    dispute: &str,
+    source: &str,
+    tokens: Tokens,
+) -> Result<Tokens, DbError> {
+    let Some(known) = ledger::lot(tx, source)? else { return Ok(Tokens::ZERO) };
+    let otherwise = tx.query_one(
+        "SELECT CAST(COALESCE(SUM(entries.tokens), 0) AS BIGINT) FROM entries
+         JOIN lots ON lots.user_id = entries.user_id AND lots.source = entries.source
+         WHERE lots.source = ?1 AND entries.kind = 'revoke'
+             AND entries.reason IN ('refund', 'correction')",
+        &[&source],
+        |row| row.get::<Tokens>(0),
+    )?;
+    let had = (known.revoked - otherwise).at_least_zero().min(tokens);
+    if had < tokens {
+        ledger::forgive(tx, source, tokens - had)?;
+        tx.execute(
+            "UPDATE dispute_takings SET tokens = ?3 WHERE dispute = ?1 AND source = ?2",
+            &[&dispute, &source, &had],
+        )?;
+    }
+    Ok(had)
+}
+
+/// Takes what goes back to the card also from what a won dispute had given back: where there was
+/// nothing left to be taken of a lot itself, it is there.
+fn take_from_given_back(tx: &mut Tx<'_>, won: &WonDispute, lots: &[Lot]) -> Result<(), DbError> {
+    let mut up_to = Tokens::ZERO;
+    for (from, tokens) in takings(tx, &won.dispute)? {
+        let Some(lot) = lots.iter().find(|lot| lot.source == from) else { continue };
+        let Some(known) = ledger::lot(tx, &from)? else { continue };
+        let wanted = lot.refunded + excess(tx, lot)?;
+        let had = known.revoked + known.owed - taken_by_disputes(tx, &from)?;
+        up_to += (wanted - had.at_least_zero()).at_least_zero().min(tokens);
+    }
+    if up_to > Tokens::ZERO {
+        ledger::revoke(tx, &given_back(won), RevokeReason::Refund, up_to)?;
+    }
+    Ok(())
+}
+
+/// The source of the lot that a won dispute brings.
+fn given_back(won: &WonDispute) -> String {
+    format!("dispute_won:{}", won.dispute)
+}
+
 /// Grants again what a dispute that was won had taken, until the lots it came from end.
 fn give_back(
     tx: &mut Tx<'_>,
@@ -250,15 +322,11 @@ fn give_back(
     won: &WonDispute,
     lots: &[Lot],
 ) -> Result<(), DbError> {
-    let takings = tx.query_all(
-        "SELECT source, tokens FROM dispute_takings WHERE dispute = ?1",
-        &[&won.dispute],
-        |row| Ok((row.get::<String>(0)?, row.get::<Tokens>(1)?)),
-    )?;
     let now = tx.now();
-    let source = format!("dispute_won:{}", won.dispute);
+    let source = given_back(won);
     let mut grant: Option<Grant> = None;
-    for (from, tokens) in takings {
+    for (from, tokens) in takings(tx, &won.dispute)? {
+        let tokens = really_taken(tx, &won.dispute, &from, tokens)?;
         let Some(lot) = lots.iter().find(|lot| lot.source == from) else { continue };
         if lot.ends_at <= now || tokens <= Tokens::ZERO {
             continue;

@@ -65,11 +65,21 @@ pub async fn create(
     let _alone = billing.locks.hold(&format!("person:{user}")).await;
     let (customer, live) = customer_and_live(billing, user, lang).await?;
     if let Some(subscription) = live {
-        let url = open_portal(billing, &customer, Some(&subscription), lang).await?;
-        return Ok(CheckoutResponse { session_id: None, url, kind: Some("portal".to_owned()) });
+        return change(billing, &customer, &subscription, lang).await;
     }
     let wanted = Wanted { user, customer: &customer, plan: &request.plan_id, price: &price, lang };
     open(billing, wanted).await
+}
+
+/// The page on which a live subscription is changed.
+async fn change(
+    billing: &Billing,
+    customer: &str,
+    subscription: &str,
+    lang: Lang,
+) -> Result<CheckoutResponse, CheckoutError> {
+    let url = open_portal(billing, customer, Some(subscription), lang).await?;
+    Ok(CheckoutResponse { session_id: None, url, kind: Some("portal".to_owned()) })
 }
 
 /// The person's customer, made if need be, and their live subscription. A customer that was
@@ -139,7 +149,7 @@ struct Wanted<'a> {
 /// nobody can pay twice.
 async fn open(billing: &Billing, wanted: Wanted<'_>) -> Result<CheckoutResponse, CheckoutError> {
     let now = billing.clock.now().as_secs();
-    let mut reusable = None;
+    let (mut reusable, mut all_shut) = (None, true);
     for session in billing.stripe.open_checkouts(wanted.customer).await? {
         let (id, price, locale) =
             (session.id.clone(), wanted.price.to_owned(), wanted.lang.as_str());
@@ -149,8 +159,15 @@ async fn open(billing: &Billing, wanted: Wanted<'_>) -> Result<CheckoutResponse,
             Some(url) if same && fresh && reusable.is_none() => {
                 reusable = Some((session.id, url));
             }
-            _ => billing.stripe.expire_checkout(&session.id).await?,
+            _ => all_shut &= billing.stripe.expire_checkout(&session.id).await?,
         }
+    }
+    // One that cannot be shut may just have been paid: then there is something to change, and
+    // nothing to buy.
+    if !all_shut
+        && let Some(subscription) = billing.stripe.live_subscription(wanted.customer).await?
+    {
+        return change(billing, wanted.customer, &subscription, wanted.lang).await;
     }
     if let Some((id, url)) = reusable {
         return Ok(CheckoutResponse { session_id: Some(id), url, kind: None });

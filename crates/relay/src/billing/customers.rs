@@ -65,12 +65,28 @@ pub fn facts_of(tx: &mut Tx<'_>, customer: &str) -> Result<Option<Facts>, DbErro
     }
 }
 
-/// Keeps what Stripe said.
+/// When Stripe was asked for what is known of a customer.
 ///
 /// # Errors
 /// If the database refuses.
-pub fn store_facts(tx: &mut Tx<'_>, customer: &str, facts: &Facts) -> Result<(), DbError> {
-    let now = tx.now();
+pub fn asked_at(tx: &mut Tx<'_>, customer: &str) -> Result<Option<UnixMillis>, DbError> {
+    let found =
+        tx.query_opt("SELECT folded_at FROM customers WHERE id = ?1", &[&customer], |row| {
+            row.get::<Option<UnixMillis>>(0)
+        })?;
+    Ok(found.flatten())
+}
+
+/// Keeps what Stripe said when it was asked at `asked_at`.
+///
+/// # Errors
+/// If the database refuses.
+pub fn store_facts(
+    tx: &mut Tx<'_>,
+    customer: &str,
+    facts: &Facts,
+    asked_at: UnixMillis,
+) -> Result<(), DbError> {
     let text = serde_json::to_string(facts)
         .map_err(|_| DbError::Column { index: 0, expected: "a customer's facts" })?;
     let deleted = facts.deleted_at.map(UnixMillis::from_secs);
@@ -82,7 +98,7 @@ pub fn store_facts(tx: &mut Tx<'_>, customer: &str, facts: &Facts) -> Result<(),
                      AND other.id <> customers.id AND other.deleted_at IS NULL)
              THEN customers.deleted_at ELSE ?4 END
          WHERE id = ?1",
-        &[&customer, &text, &now, &deleted],
+        &[&customer, &text, &asked_at, &deleted],
     )?;
     Ok(())
 }

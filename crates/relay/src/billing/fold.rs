@@ -39,6 +39,9 @@ pub struct Outcome {
     pub live: Option<String>,
     /// Every lot that was ever paid for, oldest first.
     pub lots: Vec<Lot>,
+    /// Sources of lots that a subscription brought before it was known to be one too many: all that
+    /// is unspent of them goes.
+    pub withdrawn: Vec<String>,
     /// Won disputes: what was taken on their account comes back.
     pub won: Vec<WonDispute>,
     /// Live subscriptions beside the one in force: to be cancelled and refunded.
@@ -76,6 +79,7 @@ pub fn fold(
     );
     let lots = lots::of(&periods, standing.governing, book, now, &mut changes);
     let won = lots::won(&periods);
+    let withdrawn = withdrawn(facts, &standing, book, now);
     Ok(Outcome {
         live: standing
             .governing
@@ -83,10 +87,25 @@ pub fn fold(
             .map(|governing| governing.id.clone()),
         subscription,
         lots,
+        withdrawn,
         won,
         duplicates: standing.duplicates,
         next_change_at: changes.into_iter().filter(|at| *at > now).min(),
     })
+}
+
+/// What the subscriptions that are left out would have brought.
+fn withdrawn(
+    facts: &Facts,
+    standing: &Choice<'_>,
+    book: &PriceBook,
+    now: UnixMillis,
+) -> Vec<String> {
+    let others = facts.subscriptions.iter().map(|one| &one.id);
+    let others = others.filter(|id| !standing.left_out.contains(*id)).cloned().collect();
+    let periods = paid_periods(facts, &others, book);
+    let lots = lots::of(&periods, None, book, now, &mut Vec::new());
+    lots.into_iter().map(|lot| lot.source).collect()
 }
 
 /// Which subscription counts, and which should not be.
@@ -194,7 +213,7 @@ fn in_force(
             (plan, status)
         }
         Status::PastDue | Status::Unpaid => {
-            let until = grace_end(facts, governing, book);
+            let until = grace_end(facts, governing, periods, book);
             grace_until = Some(until);
             changes.push(until);
             let plan = if now < until { paid.unwrap_or(bought) } else { PlanId::free() };
@@ -246,14 +265,26 @@ fn is_unpaid_step_up(
 }
 
 /// The end of the days of grace: counted from the first failed attempt at the oldest invoice that
-/// is still to be paid.
-fn grace_end(facts: &Facts, governing: &SubscriptionFact, book: &PriceBook) -> UnixMillis {
+/// is still to be paid. One that is older than a period that was paid for since has been written
+/// off, and is nothing to be waited for.
+fn grace_end(
+    facts: &Facts,
+    governing: &SubscriptionFact,
+    periods: &[Period<'_>],
+    book: &PriceBook,
+) -> UnixMillis {
+    let paid_since = periods
+        .iter()
+        .filter(|period| period.invoice.subscription == governing.id)
+        .map(|period| period.invoice.created)
+        .max();
     let overdue = |attempted: bool| {
         facts
             .invoices
             .iter()
             .filter(|invoice| !invoice.paid && invoice.open)
             .filter(|invoice| invoice.subscription == governing.id)
+            .filter(|invoice| paid_since.is_none_or(|since| invoice.created >= since))
             .filter(|invoice| invoice.overdue || !attempted)
             .map(|invoice| invoice.first_failed_at.unwrap_or(invoice.created))
             .min()

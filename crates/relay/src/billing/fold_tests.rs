@@ -285,6 +285,32 @@ fn a_year_upgraded_gives_the_higher_plan_in_every_month_that_is_left() {
 }
 
 #[test]
+fn a_year_changed_down_gives_the_lower_plan_in_every_month_that_is_left() {
+    let end = T0 + 365 * DAY;
+    let s = sub("s", "cy", Status::Active, T0, end);
+    let mut all = facts(
+        &[s],
+        &[
+            opening("y", "s", "cy", T0, end),
+            change("u", "s", "cy", "py", T0 + 15 * DAY, end),
+            change("d", "s", "py", "cy", T0 + 45 * DAY, end),
+        ],
+    );
+    let outcome = at(&all, T0 + 70 * DAY);
+    assert_eq!(lot(&outcome, "invoice:y:2").tokens, Tokens(1_500_000));
+    assert_eq!(lot(&outcome, "invoice:y:3").tokens, Tokens(500_000));
+    assert_eq!(lot(&outcome, "invoice:y:3").plan.as_str(), "creator");
+    assert!(!lot(&outcome, "upgrade:d").grant);
+    // Up again, and paid: worth something in the month it falls in and in those after it.
+    all.invoices.push(change("u2", "s", "cy", "py", T0 + 75 * DAY, end));
+    all.subscriptions[0].price = "py".into();
+    let outcome = at(&all, T0 + 100 * DAY);
+    let extra = lot(&outcome, "upgrade:u2").tokens;
+    assert!(extra > Tokens(400_000) && extra < Tokens(700_000), "{extra:?}");
+    assert_eq!(lot(&outcome, "invoice:y:4").tokens, Tokens(1_500_000));
+}
+
+#[test]
 fn a_trials_own_invoice_is_its_grant_and_the_first_payment_follows_it() {
     let mut s = sub("s", "c", Status::Trialing, T0, T0 + 14 * DAY);
     s.trial_end = Some(T0 + 14 * DAY);
@@ -347,6 +373,21 @@ fn a_year_ended_and_paid_back_in_part_brings_only_the_months_that_stay_paid() {
     let later = at(&part, T0 + 200 * DAY);
     assert!(later.subscription.plan_id.is_free());
     assert!(!lot(&later, "invoice:y:7").grant);
+}
+
+#[test]
+fn an_invoice_that_was_written_off_long_ago_takes_nothing_off_the_days_of_grace() {
+    let (_, mut old) = creator();
+    (old.paid, old.open, old.overdue) = (false, true, true);
+    let paid = opening("i2", "s", "c", T0 + MONTH, T0 + 2 * MONTH);
+    let mut due = opening("i3", "s", "c", T0 + 2 * MONTH, T0 + 3 * MONTH);
+    (due.paid, due.open, due.overdue) = (false, true, true);
+    due.first_failed_at = Some(T0 + 2 * MONTH + 3600);
+    let s = sub("s", "c", Status::PastDue, T0 + 2 * MONTH, T0 + 3 * MONTH);
+    let outcome = at(&facts(&[s], &[old, paid, due]), T0 + 2 * MONTH + DAY);
+    let until = UnixMillis::from_secs(T0 + 2 * MONTH + 3600 + 7 * DAY);
+    assert_eq!(outcome.subscription.grace_until, Some(until));
+    assert_eq!(outcome.subscription.plan_id.as_str(), "creator");
 }
 
 #[test]
@@ -443,6 +484,9 @@ fn of_two_live_subscriptions_the_later_is_named_and_brings_nothing() {
     )
     .unwrap();
     assert_eq!((after.lots, after.duplicates), (outcome.lots, vec![]));
+    // What it may have brought before it was known for one goes.
+    assert_eq!(outcome.withdrawn, ["invoice:i2"]);
+    assert_eq!(after.withdrawn, ["invoice:i2"]);
 }
 
 #[test]
@@ -453,10 +497,9 @@ fn a_second_subscription_that_was_undone_before_we_looked_leaves_the_first_alone
     let mut extra = opening("i2", "s2", "p", T0 + 10, T0 + MONTH);
     extra.refunded = extra.charged;
     let alone = at(&facts(std::slice::from_ref(&first), std::slice::from_ref(&base)), T0 + 30);
-    assert_eq!(
-        at(&facts(&[later.clone(), first.clone()], &[extra.clone(), base.clone()]), T0 + 30),
-        alone
-    );
+    let both = at(&facts(&[later.clone(), first.clone()], &[extra.clone(), base.clone()]), T0 + 30);
+    assert_eq!(both.withdrawn, ["invoice:i2"]);
+    assert_eq!(Outcome { withdrawn: vec![], ..both }, alone);
     // What was paid and not given back is credited, whatever else.
     extra.refunded = 0;
     assert_eq!(at(&facts(&[later, first], &[extra, base]), T0 + 30).lots.len(), 2);

@@ -74,7 +74,13 @@ pub(super) fn of(
                 refunded: Tokens(period.invoice.refunded_share_of(tokens.get())),
                 ..blank(period.invoice, period.start, period.end, superseded)
             });
-            all.extend(upgrades(period, period.start, period.end, superseded));
+            all.extend(upgrades(
+                period,
+                &period.plan,
+                (period.start, period.end),
+                superseded,
+                book,
+            ));
         }
     }
     all
@@ -119,32 +125,45 @@ fn yearly(
         } else {
             format!("invoice:{}:{number}", period.invoice.id)
         };
-        let (plan, tokens) = if number == 1 {
-            (period.plan.clone(), book.tokens_of(&period.plan))
-        } else {
-            period.highest_at(start, book)
+        let plan = if number == 1 { &period.plan } else { period.plan_at(start) };
+        let tokens = book.tokens_of(plan);
+        let mut lot = Lot {
+            source,
+            plan: plan.clone(),
+            tokens,
+            ..blank(period.invoice, start, end, superseded)
         };
-        let mut lot = Lot { source, plan, tokens, ..blank(period.invoice, start, end, superseded) };
         if number > 1 {
             lot.grant = start < until && !over;
         }
         lot.refunded = Tokens(period.invoice.refunded_share_of(lot.tokens.get()));
         all.push(lot);
-        all.extend(upgrades(period, start, end, superseded));
+        all.extend(upgrades(period, plan, (start, end), superseded, book));
     }
 }
 
 /// The upgrade lots of the part `start..end` of a period (the whole of it, or a month of a year).
-/// A year's later months carry the higher plan themselves, so that a change is worth something
-/// only in the month it falls in.
-fn upgrades(period: &Period<'_>, start: i64, end: i64, superseded: bool) -> Vec<Lot> {
+/// A year's later months carry the plan they begin with themselves, so that a change is worth
+/// something only in the month it falls in: as much as it is above the most that was paid for in it
+/// before, `base` first. A change down is worth nothing, nor is one that only goes back up.
+fn upgrades(
+    period: &Period<'_>,
+    base: &PlanId,
+    (start, end): (i64, i64),
+    superseded: bool,
+    book: &PriceBook,
+) -> Vec<Lot> {
     let mut found: Vec<Lot> = Vec::new();
+    let mut highest = book.tokens_of(base);
     for change in &period.changes {
         if change.start < start || change.start >= end {
             continue;
         }
+        let tokens = book.tokens_of(&change.plan);
+        let more = (tokens - highest).at_least_zero();
+        highest = highest.max(tokens);
         let part = change.end.min(end).saturating_sub(change.start).max(0);
-        let gain = Tokens(share(change.gain.get(), part, end.saturating_sub(start)));
+        let gain = Tokens(share(more.get(), part, end.saturating_sub(start)));
         let source = format!("upgrade:{}", change.invoice.id);
         if let Some(known) = found.iter_mut().find(|lot| lot.source == source) {
             known.tokens += gain;

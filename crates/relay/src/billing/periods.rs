@@ -8,8 +8,8 @@
 
 use super::facts::{Facts, InvoiceFact, LineFact, SubscriptionFact};
 use super::pricebook::PriceBook;
+use autocrea_protocol::PlanId;
 use autocrea_protocol::account::Interval;
-use autocrea_protocol::{PlanId, Tokens};
 use std::collections::HashSet;
 
 /// One period that was paid for.
@@ -42,9 +42,6 @@ pub struct Change<'f> {
     pub end: i64,
     /// To which plan.
     pub plan: PlanId,
-    /// How much more this is than the most that was paid for before it, a period; zero for a
-    /// change down, and for one that only goes back up.
-    pub gain: Tokens,
 }
 
 impl Period<'_> {
@@ -54,15 +51,14 @@ impl Period<'_> {
         self.changes.last().map_or(&self.plan, |change| &change.plan)
     }
 
-    /// The highest plan that was paid for (and not given back) by `at`, and its tokens.
+    /// The plan at `at`: that of the last change until then whose money was not given back, or
+    /// else the opening one.
     #[must_use]
-    pub fn highest_at(&self, at: i64, book: &PriceBook) -> (PlanId, Tokens) {
-        let opening = (self.plan.clone(), book.tokens_of(&self.plan));
+    pub fn plan_at(&self, at: i64) -> &PlanId {
         self.changes
             .iter()
-            .filter(|change| change.start <= at && !change.invoice.is_refunded())
-            .map(|change| (change.plan.clone(), book.tokens_of(&change.plan)))
-            .fold(opening, |best, next| if next.1 > best.1 { next } else { best })
+            .rfind(|change| change.start <= at && !change.invoice.is_refunded())
+            .map_or(&self.plan, |change| &change.plan)
     }
 
     /// Until when the period counts as paid for: a refund of a share takes that share off its
@@ -144,17 +140,11 @@ fn add_change<'f>(periods: &mut [Period<'f>], invoice: &'f InvoiceFact, book: &P
         }) else {
             continue;
         };
-        let highest = period
-            .changes
-            .iter()
-            .map(|change| book.tokens_of(&change.plan))
-            .fold(book.tokens_of(&period.plan), Tokens::max);
         period.changes.push(Change {
             invoice,
             start: line.start,
             end: line.end.min(period.end),
             plan: plan.clone(),
-            gain: (book.tokens_of(plan) - highest).at_least_zero(),
         });
     }
 }

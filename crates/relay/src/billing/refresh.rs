@@ -7,7 +7,7 @@ use super::{customers, inbox};
 use crate::db::DbError;
 use crate::stripe::StripeFault;
 use crate::stripe::customers::Found;
-use autocrea_protocol::UserId;
+use autocrea_protocol::{UnixMillis, UserId};
 use std::sync::Arc;
 
 /// Reads the customer at Stripe, folds, writes, and ends the events that were pending for them.
@@ -37,8 +37,16 @@ pub async fn refresh(billing: &Billing, customer: &str) -> Result<(), BillingErr
             None => return ignore(billing, events, "the customer is nobody's here").await,
         },
     };
-    let facts = read(billing, customer, deletion).await?;
-    write(billing, user, customer, facts, events).await?;
+    // Within this process the lock keeps older readings from newer ones; beside a command that runs
+    // on the same database, their times do, as far as clocks can be trusted.
+    for last in [false, false, true] {
+        let asked_at = billing.clock.now();
+        let facts = read(billing, customer, deletion).await?;
+        let reading = Reading { customer, facts, asked_at, last };
+        if write(billing, &user, reading, &events).await? {
+            break;
+        }
+    }
     // That is another matter, written down by now: reconciliation tries it again, and neither the
     // customer's events nor whoever waits for this look are to wait for it.
     if let Err(error) = undo_duplicates(billing, customer).await {
@@ -47,21 +55,35 @@ pub async fn refresh(billing: &Billing, customer: &str) -> Result<(), BillingErr
     Ok(())
 }
 
+/// What Stripe said of a customer, and when it was asked.
+struct Reading<'a> {
+    customer: &'a str,
+    facts: Facts,
+    asked_at: UnixMillis,
+    /// It is written whatever is known.
+    last: bool,
+}
+
+/// False if something newer is known already.
 async fn write(
     billing: &Billing,
-    user: UserId,
-    customer: &str,
-    facts: Facts,
-    events: Vec<String>,
-) -> Result<(), BillingError> {
-    let (name, book) = (customer.to_owned(), Arc::clone(&billing.book));
-    let marked = events.clone();
+    user: &UserId,
+    reading: Reading<'_>,
+    events: &[String],
+) -> Result<bool, BillingError> {
+    let Reading { customer, facts, asked_at, last } = reading;
+    let (user, name, book) = (user.clone(), customer.to_owned(), Arc::clone(&billing.book));
+    let (events, marked) = (events.to_vec(), events.to_vec());
     let written = billing
         .db
         .write(move |tx| {
+            if !last && customers::asked_at(tx, &name)?.is_some_and(|known| known > asked_at) {
+                return Ok(false);
+            }
+            customers::store_facts(tx, &name, &facts, asked_at)?;
             apply::apply(tx, &user, &name, &facts, &book)?;
             inbox::done(tx, &marked)?;
-            Ok::<_, ApplyError>(())
+            Ok::<_, ApplyError>(true)
         })
         .await;
     if let Err(ApplyError::Fold(refusal)) = &written {

@@ -223,6 +223,19 @@ pub fn revoke(
     Ok(Revoked { now, owed })
 }
 
+/// Lets go of at most `most` of what is owed from a lot: what running generations give back of it
+/// stays there.
+///
+/// # Errors
+/// If the database refuses.
+pub fn forgive(tx: &mut Tx<'_>, source: &str, most: Tokens) -> Result<(), DbError> {
+    tx.execute(
+        "UPDATE lots SET owed = CASE WHEN owed > ?2 THEN owed - ?2 ELSE 0 END WHERE source = ?1",
+        &[&source, &most],
+    )?;
+    Ok(())
+}
+
 /// Ends a lot before its time: what is left of it expires now, and what running generations give
 /// back to it expires then. Nothing if it has ended or there is none.
 ///

@@ -19,7 +19,7 @@ mod verify;
 pub use figures::figures;
 pub use lots::{
     Grant, GrantOutcome, LotState, RevokeReason, Revoked, end_lot, ensure_free_lot, expire_due,
-    expire_due_of_all, free_source, grant, grant_by_hand, lot, revoke, top_up,
+    expire_due_of_all, forgive, free_source, grant, grant_by_hand, lot, revoke, top_up,
 };
 pub use page::{Cursor, page};
 pub use reservations::{

@@ -111,15 +111,16 @@ impl Stripe {
         Ok(all.data.into_iter().map(Session::from).collect())
     }
 
-    /// Shuts a checkout. One that is no longer open is fine.
+    /// Shuts a checkout. False for one that is no longer open: it has expired, or been paid.
     ///
     /// # Errors
     /// As every call.
-    pub async fn expire_checkout(&self, session: &str) -> Result<(), StripeFault> {
+    pub async fn expire_checkout(&self, session: &str) -> Result<bool, StripeFault> {
         let key = format!("autocrea:expire:{session}");
         let request = ExpireCheckoutSession::new(session);
         match self.post("checkout expiry", &key, &request).await {
-            Ok(_) | Err(StripeFault::Refused { .. } | StripeFault::NotFound(_)) => Ok(()),
+            Ok(_) => Ok(true),
+            Err(StripeFault::Refused { .. } | StripeFault::NotFound(_)) => Ok(false),
             Err(fault) => Err(fault),
         }
     }

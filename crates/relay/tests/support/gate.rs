@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use parking_lot::Mutex;
 use reqwest::{Client, Method, StatusCode};
 use std::sync::Arc;
-use std::time::Duration;
+use tokio::sync::Notify;
 
 /// An answer in Stripe's stead.
 #[derive(Clone)]
@@ -20,7 +20,7 @@ struct Instead {
     path: String,
     status: u16,
     body: String,
-    after: Duration,
+    held: bool,
 }
 
 #[derive(Default)]
@@ -34,6 +34,8 @@ struct Rules {
 pub struct Gate {
     rules: Arc<Mutex<Rules>>,
     client: Client,
+    asked: Arc<Notify>,
+    release: Arc<Notify>,
 }
 
 impl Gate {
@@ -41,7 +43,7 @@ impl Gate {
     pub async fn before_stripe(variables: &[(&str, &str)]) -> (World, Self) {
         rustls::crypto::ring::default_provider().install_default().ok();
         let client = Client::builder().no_proxy().build().expect("a client");
-        let gate = Self { rules: Arc::default(), client };
+        let gate = Self { client, ..Self::default() };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         let routes = Router::new().fallback(pass).with_state(gate.clone());
@@ -57,12 +59,26 @@ impl Gate {
 
     /// From now on answers every call whose path and query contain `path` so.
     pub fn instead(&self, path: &str, status: u16, body: &str) {
-        self.slowly(path, status, body, Duration::ZERO);
+        self.add(path, status, body, false);
     }
 
-    /// The same, after a while.
-    pub fn slowly(&self, path: &str, status: u16, body: &str, after: Duration) {
-        let instead = Instead { path: path.to_owned(), status, body: body.to_owned(), after };
+    /// The same, but each such call waits in the gate for [`Gate::release`].
+    pub fn hold(&self, path: &str, status: u16, body: &str) {
+        self.add(path, status, body, true);
+    }
+
+    /// Waits until a call waits in the gate.
+    pub async fn asked(&self) {
+        self.asked.notified().await;
+    }
+
+    /// Lets the call that waits have its answer.
+    pub fn release(&self) {
+        self.release.notify_one();
+    }
+
+    fn add(&self, path: &str, status: u16, body: &str, held: bool) {
+        let instead = Instead { path: path.to_owned(), status, body: body.to_owned(), held };
         self.rules.lock().instead.push(instead);
     }
 
@@ -86,7 +102,10 @@ async fn pass(
         (rules.upstream.clone(), instead)
     };
     if let Some(instead) = instead {
-        tokio::time::sleep(instead.after).await;
+        if instead.held {
+            gate.asked.notify_one();
+            gate.release.notified().await;
+        }
         let status = StatusCode::from_u16(instead.status).expect("a status");
         return (status, instead.body).into_response();
     }
