@@ -197,3 +197,21 @@ async fn a_reading_that_is_older_than_what_is_known_is_made_again() {
     assert_eq!(readings() - before, 3, "again, but not for ever");
     assert_eq!(account(&world).await["subscription"]["planId"], "creator");
 }
+
+#[tokio::test]
+async fn one_slow_customer_holds_up_no_other() {
+    let (world, gate) = Gate::before_stripe(&[]).await;
+    let session = checkout(&world, "creator", "month").await;
+    let ana = customer(&world).await.expect("a customer");
+    gate.hold(&format!("invoices?customer={ana}"), 502, GATEWAY);
+    pay(&world, text(&session, "sessionId"));
+    gate.asked().await;
+    luis_pays_unseen(&world).await;
+    let seen = async {
+        while plan_of(&world, "luis@example.com").await != "pro" {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), seen).await.expect("Luis has his plan");
+    assert_eq!(plan_of(&world, ANA).await, "free");
+}
