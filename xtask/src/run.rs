@@ -41,10 +41,8 @@ pub fn run(options: &Options) -> Result<()> {
     let packages: Vec<&str> = system::BUILD.iter().chain(&system::RUN).copied().collect();
     system::ensure(&packages)?;
     page::build()?;
-    cargo(["build", "--package", "autocrea", "--package", "autocrea-relay"])
-        .arg("--package")
-        .arg("autocrea-sandbox")
-        .run()?;
+    // The same selection as the tests', so that neither makes the other build again.
+    cargo(["build", "--workspace", "--bins", "--locked"]).run()?;
     if std::env::var_os("DISPLAY").is_none() && std::env::var_os("WAYLAND_DISPLAY").is_none() {
         bail!("there is no display to open a window on (DISPLAY and WAYLAND_DISPLAY are not set)");
     }
