@@ -104,6 +104,16 @@ impl App {
         .await
     }
 
+    /// Clicks what may have gone by itself.
+    pub async fn click_if_there(&self, id: &str) -> Result<()> {
+        let css = format!("[data-testid=\"{id}\"]");
+        for element in self.page.find_all(Locator::Css(&css)).await? {
+            // It may go between being found and being clicked: that is what is allowed here.
+            let _ = element.click().await;
+        }
+        Ok(())
+    }
+
     /// Replaces what a field says, key by key.
     pub async fn write(&self, id: &str, text: &str) -> Result<()> {
         let field = self.see(id).await?;

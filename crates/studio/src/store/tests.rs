@@ -129,7 +129,9 @@ async fn an_upgrade_copies_the_database_first_without_what_must_not_be_in_a_copy
     store
         .write(|db| {
             db.execute(
-                "INSERT INTO sign_in_attempts VALUES ('s', 'the-verifier', 'r', 'u', 0, 0)",
+                "INSERT INTO sign_in_attempts
+                     (state, verifier, redirect_uri, url, created_at, expires_at)
+                 VALUES ('s', 'the-verifier', 'r', 'u', 0, 0)",
                 [],
             )?;
             Ok(())
