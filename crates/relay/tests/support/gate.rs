@@ -12,7 +12,8 @@ use axum::response::{IntoResponse, Response};
 use parking_lot::Mutex;
 use reqwest::{Client, Method, StatusCode};
 use std::sync::Arc;
-use tokio::sync::Notify;
+use std::time::Duration;
+use tokio::sync::{Notify, watch};
 
 /// An answer in Stripe's stead.
 #[derive(Clone)]
@@ -23,23 +24,19 @@ struct Instead {
     held: bool,
 }
 
-#[derive(Default)]
-struct Rules {
-    upstream: Option<String>,
-    instead: Vec<Instead>,
-}
-
-/// The gate; closed (503) until it leads somewhere.
+/// The gate; whoever comes before it leads somewhere waits.
 #[derive(Clone, Default)]
 pub struct Gate {
-    rules: Arc<Mutex<Rules>>,
+    upstream: watch::Sender<Option<String>>,
+    instead: Arc<Mutex<Vec<Instead>>>,
     client: Client,
     asked: Arc<Notify>,
     release: Arc<Notify>,
 }
 
 impl Gate {
-    /// A relay that reaches Stripe only through a gate; webhooks come, Ana has been seen.
+    /// A relay that reaches Stripe only through a gate; webhooks come, Ana has been seen, and the
+    /// reconciliation at the relay's start is over, so that it meets nothing that a test does.
     pub async fn before_stripe(variables: &[(&str, &str)]) -> (World, Self) {
         rustls::crypto::ring::default_provider().install_default().ok();
         let client = Client::builder().no_proxy().build().expect("a client");
@@ -51,7 +48,8 @@ impl Gate {
         let mut all = variables.to_vec();
         all.push(("STRIPE_API_BASE", &url));
         let world = World::with(&all).await;
-        gate.rules.lock().upstream = Some(world.sandbox.stripe.url());
+        gate.upstream.send_replace(Some(world.sandbox.stripe.url()));
+        first_pass(&world).await;
         crate::shop::attach(&world);
         world.get("/api/account").await;
         (world, gate)
@@ -79,13 +77,29 @@ impl Gate {
 
     fn add(&self, path: &str, status: u16, body: &str, held: bool) {
         let instead = Instead { path: path.to_owned(), status, body: body.to_owned(), held };
-        self.rules.lock().instead.push(instead);
+        self.instead.lock().push(instead);
     }
 
     /// Lets everything through again.
     pub fn mend(&self) {
-        self.rules.lock().instead.clear();
+        self.instead.lock().clear();
     }
+}
+
+/// Waits for the reconciliation at the relay's start.
+async fn first_pass(world: &World) {
+    let over = async {
+        let sql = "SELECT last_pass_at FROM reconciliation WHERE id = 1";
+        loop {
+            let at = world.relay.app.db.read(move |tx| tx.query_opt(sql, &[], |row| row.get(0)));
+            let at: Option<i64> = at.await.expect("a database");
+            if at.is_some() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), over).await.expect("a first reconciliation");
 }
 
 async fn pass(
@@ -96,11 +110,7 @@ async fn pass(
     body: Bytes,
 ) -> Response {
     let asked = uri.to_string();
-    let (upstream, instead) = {
-        let rules = gate.rules.lock();
-        let instead = rules.instead.iter().find(|one| asked.contains(&one.path)).cloned();
-        (rules.upstream.clone(), instead)
-    };
+    let instead = gate.instead.lock().iter().find(|one| asked.contains(&one.path)).cloned();
     if let Some(instead) = instead {
         if instead.held {
             gate.asked.notify_one();
@@ -109,9 +119,9 @@ async fn pass(
         let status = StatusCode::from_u16(instead.status).expect("a status");
         return (status, instead.body).into_response();
     }
-    let Some(upstream) = upstream else {
-        return StatusCode::SERVICE_UNAVAILABLE.into_response();
-    };
+    let mut opening = gate.upstream.subscribe();
+    let upstream = opening.wait_for(Option::is_some).await.expect("the gate is there").clone();
+    let upstream = upstream.expect("it leads somewhere");
     let mut request = gate.client.request(method, format!("{upstream}{asked}")).body(body);
     for name in ["authorization", "content-type", "idempotency-key", "stripe-version"] {
         if let Some(value) = headers.get(name) {
