@@ -1,16 +1,10 @@
 //! Buying a plan, over HTTP, against the sandbox's Stripe.
 
-#![allow(clippy::expect_used, clippy::panic, missing_docs, reason = "tests")]
-
-#[path = "support/shop.rs"]
-mod shop;
-mod support;
-
+use crate::support::shop::*;
+use crate::support::{ANA, World};
 use autocrea_sandbox::stripe::SessionPayment;
 use reqwest::Method;
 use serde_json::{Value, json};
-use shop::*;
-use support::{ANA, World};
 
 #[tokio::test]
 async fn a_paid_checkout_brings_plan_and_tokens_by_itself() {

@@ -1,16 +1,12 @@
 //! Signing in, the account snapshot and its stream, over real HTTP against the sandbox's Clerk.
 
-#![allow(clippy::expect_used, reason = "a test ends where it cannot go on")]
-
-mod support;
-
+use crate::support::{ANA, Events, World};
 use autocrea_protocol::{GenerationId, Tokens};
 use autocrea_relay::db::DbError;
 use autocrea_relay::ledger::{self, ReserveRequest};
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::time::Duration;
-use support::{ANA, Events, World};
 use uuid::Uuid;
 
 async fn reserve(world: &World, tokens: i64) {

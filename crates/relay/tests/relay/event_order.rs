@@ -5,10 +5,6 @@
 //! given, while the story goes on, some of the events so far in any order and number, and in the
 //! end all of them, shuffled. Then both must stand the same.
 
-#![allow(clippy::expect_used, clippy::panic, missing_docs, reason = "tests")]
-
-mod support;
-
 use autocrea_protocol::{AccountSnapshot, UserId};
 use autocrea_relay::billing::{Billing, inbox, refresh, worker};
 use autocrea_relay::changes::Changes;
@@ -199,7 +195,8 @@ struct Desk {
 impl Desk {
     async fn open(sandbox: &Sandbox, clock: &Clock) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let environment = support::environment(sandbox, "http://127.0.0.1:5000", &folder, &[]);
+        let environment =
+            crate::support::environment(sandbox, "http://127.0.0.1:5000", &folder, &[]);
         let config = Config::from_layers(None, &environment).expect("a configuration");
         let db = Db::open(&config.database, clock.clone(), Changes::default()).expect("a database");
         let plans = config.plans.clone();

@@ -1,19 +1,13 @@
 //! What an operator does with Stripe's events from the command line, beside a relay that runs.
 
-#![allow(clippy::expect_used, clippy::panic, missing_docs, reason = "tests")]
-
-#[path = "support/shop.rs"]
-mod shop;
-mod support;
-
-use shop::*;
+use crate::support::World;
+use crate::support::shop::*;
 use std::process::Command;
-use support::World;
 
 /// Runs the program on the world's database; its exit code and what it printed.
 async fn relay(world: &World, arguments: &[&str]) -> (i32, String) {
     let url = world.relay.app.config.public_url.clone();
-    let environment = support::environment(&world.sandbox, &url, &world.folder, &[]);
+    let environment = crate::support::environment(&world.sandbox, &url, &world.folder, &[]);
     let mut command = Command::new(env!("CARGO_BIN_EXE_autocrea-relay"));
     command.env_clear().envs(environment).args(arguments);
     // The sandbox runs on this thread: the program must not hold it up.

@@ -1,7 +1,5 @@
 //! One configuration in three layers: what is taken, what is refused, and what never shows.
 
-#![allow(clippy::expect_used, reason = "a test ends where it cannot go on")]
-
 use autocrea_protocol::account::Interval;
 use autocrea_protocol::{PlanId, Tokens};
 use autocrea_relay::config::{Config, ConfigError, Database};
@@ -137,7 +135,7 @@ fn what_is_set_without_an_effect_is_known_to_the_operator() {
 
 #[test]
 fn a_tokenizer_is_read_at_the_start_and_one_that_cannot_be_is_a_fault() {
-    let tokenizer = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/tokenizer.json");
+    let tokenizer = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/relay/support/tokenizer.json");
     let config = read(None, &[("JOXCODER_TOKENIZER", tokenizer)]).expect("valid");
     assert!(config.joxcoder.counter.is_exact());
     let no_tokenizer = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");

@@ -1,18 +1,12 @@
 //! The webhook and the inbox: what is taken, what is refused, what becomes of it.
 
-#![allow(clippy::expect_used, clippy::panic, missing_docs, reason = "tests")]
-
-#[path = "support/shop.rs"]
-mod shop;
-mod support;
-
+use crate::support::World;
+use crate::support::shop::*;
 use autocrea_relay::billing::{commands, inbox, reconcile, worker};
 use autocrea_sandbox::stripe::{official, sign};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
-use shop::*;
 use std::time::{Duration, Instant};
-use support::World;
 
 async fn send(world: &World, signature: Option<&str>, body: &str) -> (StatusCode, Value) {
     let mut request = world.ask(Method::POST, "/api/stripe/webhooks").body(body.to_owned());
@@ -264,7 +258,7 @@ async fn an_unknown_price_changes_nothing_is_kept_as_failed_and_can_be_replayed(
     tokio::time::timeout(Duration::from_secs(10), failed).await.expect("it fails");
     assert_eq!(account(&world).await, before);
     // Syncing says what is here, and changes nothing either.
-    let (status, synced) = post(&world, support::ANA, "/api/stripe/sync", &json!({})).await;
+    let (status, synced) = post(&world, crate::support::ANA, "/api/stripe/sync", &json!({})).await;
     assert_eq!((status.as_u16(), synced), (200, before));
 }
 

@@ -1,14 +1,10 @@
 //! The program itself: its commands, its exit codes, and what it says.
 
-#![allow(clippy::expect_used, reason = "a test ends where it cannot go on")]
-
-mod support;
-
+use crate::support::{ANA, Events, World};
 use autocrea_relay::config::DEFAULT;
 use reqwest::Method;
 use std::path::Path;
 use std::process::{Command, Output};
-use support::{ANA, Events, World};
 
 fn relay() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_autocrea-relay"));

@@ -1,18 +1,12 @@
 //! What becomes of a subscription: changed, cancelled, overdue, paid back, disputed, doubled.
 
-#![allow(clippy::expect_used, clippy::panic, missing_docs, reason = "tests")]
-
-#[path = "support/shop.rs"]
-mod shop;
-mod support;
-
+use crate::support::shop::*;
+use crate::support::{ANA, World};
 use autocrea_protocol::{GenerationId, Tokens};
 use autocrea_relay::billing::{apply, customers};
 use autocrea_relay::ledger::{self, ReserveRequest};
 use autocrea_sandbox::stripe::{AfterLastRetry, Proration, TestCard};
 use serde_json::Value;
-use shop::*;
-use support::{ANA, World};
 
 const MONTH: i64 = 500_000;
 const FREE: i64 = 20_000;
@@ -163,7 +157,8 @@ async fn overdue_keeps_the_plan_for_seven_days_and_paying_brings_everything_back
     stripe(&world).set_card(&customer, TestCard::Pays).expect("a customer");
     let open = call(&world, "GET", "invoices", &format!("customer={customer}&status=open"));
     call(&world, "POST", &format!("invoices/{}/pay", text(&open["data"][0], "id")), "");
-    let paid = shop::until(&world, |it| it["subscription"]["status"] == "active").await;
+    let paid =
+        crate::support::shop::until(&world, |it| it["subscription"]["status"] == "active").await;
     assert_eq!(plan(&paid), "creator");
     settle(&world).await;
     let paid = account(&world).await;

@@ -1,15 +1,11 @@
 //! Which access tokens open the door, and which do not.
 
-#![allow(clippy::expect_used, reason = "a test ends where it cannot go on")]
-
-mod support;
-
+use crate::support::{ANA, World};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
-use support::{ANA, World};
 
 fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).expect("a sane clock").as_secs()

@@ -1,22 +1,14 @@
 //! Stripe, or what stands between it and the relay, on a bad day: nothing that was paid is lost,
 //! and trouble with one customer is nobody else's.
 
-#![allow(clippy::expect_used, clippy::panic, missing_docs, reason = "tests")]
-
-#[path = "support/gate.rs"]
-mod gate;
-#[path = "support/shop.rs"]
-mod shop;
-mod support;
-
+use crate::support::gate::Gate;
+use crate::support::shop::*;
+use crate::support::{ANA, World};
 use autocrea_relay::billing::facts::Facts;
 use autocrea_relay::billing::refresh::refresh;
 use autocrea_relay::billing::{customers, inbox, prices, reconcile, worker};
-use gate::Gate;
 use serde_json::{Value, json};
-use shop::*;
 use std::time::Duration;
-use support::{ANA, World};
 
 const GATEWAY: &str = "<html><body>502 Bad Gateway</body></html>";
 const BAD_KEY: &str =
@@ -64,7 +56,7 @@ async fn a_customer_that_stripe_does_not_find_is_not_taken_for_deleted() {
     assert_eq!(account(&world).await, before);
     gate.mend();
     settle(&world).await;
-    assert_eq!(shop::customer(&world).await, Some(customer), "still the same");
+    assert_eq!(crate::support::shop::customer(&world).await, Some(customer), "still the same");
     assert_eq!(account(&world).await, before);
 }
 

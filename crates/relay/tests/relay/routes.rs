@@ -1,12 +1,8 @@
 //! The public routes, the tokens, and how the relay says no.
 
-#![allow(clippy::expect_used, reason = "a test ends where it cannot go on")]
-
-mod support;
-
+use crate::support::{ANA, World};
 use reqwest::Method;
 use serde_json::{Value, json};
-use support::{ANA, World};
 
 #[tokio::test]
 async fn the_public_configuration_is_all_that_the_app_must_know() {

@@ -72,7 +72,7 @@ async fn a_model_without_usage_is_counted_by_the_relay_and_adds_up() {
 
 #[tokio::test]
 async fn with_the_models_tokenizer_the_relay_counts_exactly() {
-    let tokenizer = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/tokenizer.json");
+    let tokenizer = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/relay/support/tokenizer.json");
     let stage = Stage::with(&[("JOXCODER_TOKENIZER", tokenizer)]).await;
     let ana = stage.person("ana@example.com");
     let shown = ana.validate("hola hola hola").await;

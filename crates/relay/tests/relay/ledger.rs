@@ -1,7 +1,5 @@
 //! The ledger's promises, kept by the real database.
 
-#![allow(clippy::expect_used, reason = "a test ends where it cannot go on")]
-
 use autocrea_protocol::ledger::EntryKind;
 use autocrea_protocol::{GenerationId, Tokens, UnixMillis, UserId};
 use autocrea_relay::account;

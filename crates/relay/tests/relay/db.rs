@@ -1,7 +1,5 @@
 //! What the database promises to everything above it.
 
-#![allow(clippy::expect_used, reason = "a test ends where it cannot go on")]
-
 use autocrea_relay::changes::Changes;
 use autocrea_relay::clock::Clock;
 use autocrea_relay::config::Database;

@@ -1,13 +1,5 @@
 //! Buying, paying and waiting, for the tests of billing.
 
-#![allow(dead_code, reason = "each test file uses its own part of it")]
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    missing_docs,
-    reason = "a test ends where it cannot go on"
-)]
-
 use crate::support::{ANA, Events, World};
 use autocrea_relay::billing::refresh::refresh;
 use autocrea_sandbox::stripe::{SessionPayment, Stripe};

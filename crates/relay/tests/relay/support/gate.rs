@@ -1,9 +1,6 @@
 //! A gate before the sandbox's Stripe, which can answer in its stead: what a gateway says on a bad
 //! day, or what Stripe says of one thing only.
 
-#![allow(dead_code, reason = "each test file uses its own part of it")]
-#![allow(clippy::expect_used, missing_docs, reason = "a test ends where it cannot go on")]
-
 use crate::support::World;
 use axum::Router;
 use axum::body::Bytes;
@@ -50,7 +47,7 @@ impl Gate {
         let world = World::with(&all).await;
         gate.upstream.send_replace(Some(world.sandbox.stripe.url()));
         first_pass(&world).await;
-        crate::shop::attach(&world);
+        super::shop::attach(&world);
         world.get("/api/account").await;
         (world, gate)
     }

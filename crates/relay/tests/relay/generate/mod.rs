@@ -1,0 +1,10 @@
+//! Generations over HTTP, against the sandbox's model.
+
+mod stage;
+
+mod attaching;
+mod dying;
+mod ending;
+mod limits;
+mod storm;
+mod streaming;
