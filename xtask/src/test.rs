@@ -9,7 +9,13 @@ pub struct Options {
     /// Leave out the journeys through the real window.
     #[arg(long)]
     quick: bool,
+    /// Run the long forms too: hundreds of crashes, minutes of load, many more examples.
+    #[arg(long, conflicts_with = "quick")]
+    long: bool,
 }
+
+/// The variable by which a test program knows that its long form is wanted.
+const LONG: &str = "RELAY_TEST_LONG";
 
 pub fn run(options: &Options) -> Result<()> {
     let packages: Vec<&str> =
@@ -30,7 +36,8 @@ pub fn run(options: &Options) -> Result<()> {
     }
     install_tauri_driver()?;
     model::install_smollm2()?;
-    cargo(everything).run()
+    let everything = cargo(everything);
+    if options.long { everything.env(LONG, "1").run() } else { everything.run() }
 }
 
 /// The WebDriver server for the window, below `target/`.
