@@ -114,7 +114,8 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("tokenizer.json");
         let mut content: Value =
-            serde_json::from_str(include_str!("../tests/relay/support/tokenizer.json")).expect("JSON");
+            serde_json::from_str(include_str!("../tests/relay/support/tokenizer.json"))
+                .expect("JSON");
         change(&mut content);
         std::fs::write(&file, content.to_string()).expect("written");
         Counter::exact(&file, Tokens(64))

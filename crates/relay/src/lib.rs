@@ -30,6 +30,7 @@ pub mod prices;
 pub mod routes;
 pub mod server;
 pub mod stripe;
+pub mod svix;
 pub mod sweep;
 
 use app::{App, StartError};

@@ -12,6 +12,7 @@ mod reader;
 pub use plans::{Catalogue, PlanTerms};
 
 use crate::counter::Counter;
+use crate::svix;
 use autocrea_protocol::Tokens;
 use autocrea_protocol::config::Links;
 use secrecy::SecretString;
@@ -92,8 +93,8 @@ pub struct ClerkSettings {
     pub secret_key: Option<SecretString>,
     /// Clerk's own API; ends in `/v1`.
     pub api_url: String,
-    /// Svix secret.
-    pub webhook_secret: Option<SecretString>,
+    /// Any of them may have signed a webhook; empty: none is taken.
+    pub webhook_secrets: Vec<svix::Secret>,
     /// Scopes that the app asks for.
     pub scopes: Vec<String>,
     /// Ports registered for the loopback redirect.
@@ -171,8 +172,8 @@ pub struct ResendSettings {
     pub from: String,
     /// Its API.
     pub base_url: String,
-    /// Svix secret.
-    pub webhook_secret: Option<SecretString>,
+    /// Any of them may have signed a webhook; empty: none is taken.
+    pub webhook_secrets: Vec<svix::Secret>,
 }
 
 /// An address, or a network of them (`10.0.0.0/8`).
@@ -268,9 +269,9 @@ impl Config {
             ("METRICS_BIND", self.metrics_bind.is_some()),
             ("REDIS_URL", self.redis_url.is_some()),
             ("OTEL_EXPORTER_OTLP_ENDPOINT", self.log.otlp_endpoint.is_some()),
-            ("CLERK_WEBHOOK_SECRET", self.clerk.webhook_secret.is_some()),
+            ("CLERK_WEBHOOK_SECRET", !self.clerk.webhook_secrets.is_empty()),
             ("RESEND_API_KEY", self.resend.api_key.is_some()),
-            ("RESEND_WEBHOOK_SECRET", self.resend.webhook_secret.is_some()),
+            ("RESEND_WEBHOOK_SECRET", !self.resend.webhook_secrets.is_empty()),
         ];
         set.into_iter().filter_map(|(name, is_set)| is_set.then_some(name)).collect()
     }

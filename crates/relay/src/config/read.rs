@@ -23,6 +23,7 @@ const fn key(path: &str) -> Key<'_> {
 
 /// Ours in full; of others only what an operator must know and we do not say ourselves.
 const DEFAULT_FILTER: &str = "info,refinery_core=warn,stripe=error";
+const SIGNING_SECRETS: &str = "signing secrets, as whsec_…";
 const ANY_ADDRESS: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
 
@@ -153,7 +154,8 @@ fn clerk(r: &mut Reader<'_>) -> ClerkSettings {
         client_id: r.required(var("clerk.client_id", "CLERK_OAUTH_CLIENT_ID")),
         secret_key: r.secret(var("clerk.secret_key", "CLERK_SECRET_KEY")),
         api_url: base(r, api, Safe::HttpsUnlessLoopback, Some("/v1")),
-        webhook_secret: r.secret(var("clerk.webhook_secret", "CLERK_WEBHOOK_SECRET")),
+        webhook_secrets: r
+            .parsed_list(var("clerk.webhook_secret", "CLERK_WEBHOOK_SECRET"), SIGNING_SECRETS),
         scopes: r.list(key("clerk.scopes")),
         loopback_ports: r.parsed_list(ports, "ports"),
     }
@@ -240,6 +242,7 @@ fn resend(r: &mut Reader<'_>) -> ResendSettings {
         api_key: r.secret(var("resend.api_key", "RESEND_API_KEY")),
         from: sender,
         base_url: base(r, url, Safe::HttpsUnlessLoopback, None),
-        webhook_secret: r.secret(var("resend.webhook_secret", "RESEND_WEBHOOK_SECRET")),
+        webhook_secrets: r
+            .parsed_list(var("resend.webhook_secret", "RESEND_WEBHOOK_SECRET"), SIGNING_SECRETS),
     }
 }

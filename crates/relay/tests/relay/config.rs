@@ -220,6 +220,11 @@ fn a_secret_of_white_space_is_no_secret() {
         let named = faults(None, &[("STRIPE_WEBHOOK_SECRET", blank), ("STRIPE_SECRET_KEY", blank)]);
         assert_eq!(named.len(), 2, "{blank:?}: {named:?}");
     }
+    for blank in ["   ", "whsec_", "whsec_b2xk,", ",whsec_b2xk", "whsec_b2xk, whsec_"] {
+        let svix = [("CLERK_WEBHOOK_SECRET", blank), ("RESEND_WEBHOOK_SECRET", blank)];
+        let named = faults(None, &svix);
+        assert_eq!(named.len(), 2, "{blank:?}: {named:?}");
+    }
 }
 
 #[test]
