@@ -20,12 +20,21 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Sleep;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
-/// Headers that have begun, and the pause between two requests.
-const HEADERS: Duration = Duration::from_secs(30);
-const BODY: Duration = Duration::from_secs(120);
+/// How long a sender is waited for.
+#[derive(Clone, Copy, Debug)]
+struct Patience {
+    /// Headers that have begun, and the pause between two requests.
+    headers: Duration,
+    /// A whole body.
+    body: Duration,
+}
+
+const PATIENCE: Patience =
+    Patience { headers: Duration::from_secs(30), body: Duration::from_secs(120) };
 /// How long everything is given when the relay stops: the generations' half a minute, and then
 /// what it takes to write their ends.
 const GRACE: Duration = Duration::from_secs(35);
@@ -46,7 +55,8 @@ pub async fn run(app: Arc<App>, router: Router, listener: TcpListener) {
         };
         match accepted {
             Ok((stream, peer)) => {
-                let served = connection(Arc::clone(&app), router.clone(), stream, peer);
+                let stopping = app.stopping.clone();
+                let served = connection(router.clone(), stream, peer, PATIENCE, stopping);
                 connections.spawn(served);
             }
             Err(error) => {
@@ -68,7 +78,7 @@ pub async fn run(app: Arc<App>, router: Router, listener: TcpListener) {
     }
 }
 
-/// A body that must have come whole within [`BODY`], however busily its sender drips.
+/// A body that must have come whole within [`Patience::body`], however busily its sender drips.
 struct Bounded {
     body: Incoming,
     deadline: Pin<Box<Sleep>>,
@@ -80,11 +90,11 @@ struct Bounded {
 struct TooSlow;
 
 impl Bounded {
-    fn body(body: Incoming) -> Body {
+    fn body(body: Incoming, patience: Duration) -> Body {
         if body.is_end_stream() {
             return Body::empty();
         }
-        Body::new(Self { body, deadline: Box::pin(tokio::time::sleep(BODY)) })
+        Body::new(Self { body, deadline: Box::pin(tokio::time::sleep(patience)) })
     }
 }
 
@@ -111,27 +121,89 @@ impl hyper::body::Body for Bounded {
     }
 }
 
-async fn connection(app: Arc<App>, router: Router, stream: TcpStream, peer: SocketAddr) {
+async fn connection(
+    router: Router,
+    stream: TcpStream,
+    peer: SocketAddr,
+    patience: Patience,
+    stopping: CancellationToken,
+) {
     stream.set_nodelay(true).ok();
     let service = hyper::service::service_fn(move |request: http::Request<Incoming>| {
-        let mut request: Request = request.map(Bounded::body);
+        let mut request: Request = request.map(|body| Bounded::body(body, patience.body));
         let extensions: &mut Extensions = request.extensions_mut();
         extensions.insert(Peer(peer));
         router.clone().oneshot(request)
     });
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(HEADERS);
+    builder.timer(TokioTimer::new()).header_read_timeout(patience.headers);
     builder.max_headers(MAX_HEADERS).max_buf_size(BUFFER);
     let connection = builder.serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        () = app.stopping.cancelled() => {
+        () = stopping.cancelled() => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "a connection ended early");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::routing::post;
+    use http::StatusCode;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    const SHORT: Patience =
+        Patience { headers: Duration::from_millis(200), body: Duration::from_millis(400) };
+
+    /// What comes back to somebody who sends this at once and then, every few milliseconds, another
+    /// letter, until they are hung up on.
+    async fn drip(begin: &str, letter: &str) -> String {
+        async fn read(body: Result<Bytes, axum::extract::rejection::BytesRejection>) -> StatusCode {
+            body.map_or_else(|refused| refused.status(), |_| StatusCode::OK)
+        }
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let mut client = TcpStream::connect(listener.local_addr().expect("an address"))
+            .await
+            .expect("a connection");
+        let (stream, peer) = listener.accept().await.expect("a connection");
+        let router = Router::new().route("/", post(read));
+        let served = connection(router, stream, peer, SHORT, CancellationToken::new());
+        let (mut answers, mut out) = client.split();
+        let mut answer = String::new();
+        let dripping = async {
+            out.write_all(begin.as_bytes()).await.expect("written");
+            while out.write_all(letter.as_bytes()).await.is_ok() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            std::future::pending::<()>().await;
+        };
+        let hung_up = async {
+            tokio::select! {
+                () = dripping => {}
+                ((), _) = async { tokio::join!(served, answers.read_to_string(&mut answer)) } => {}
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), hung_up).await.expect("it hangs up");
+        answer
+    }
+
+    #[tokio::test]
+    async fn headers_that_drip_are_not_waited_for() {
+        assert_eq!(drip("POST / HTTP/1.1\r\nhost: x\r\nx-slow: ", "a").await, "");
+        assert_eq!(drip("", "").await, "", "nor somebody who says nothing");
+    }
+
+    #[tokio::test]
+    async fn a_body_that_drips_is_refused_and_not_waited_for() {
+        let head = "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 100000\r\n\r\n";
+        let answer = drip(head, "a").await;
+        assert!(answer.starts_with("HTTP/1.1 4"), "{answer}");
     }
 }
