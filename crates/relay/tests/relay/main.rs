@@ -13,6 +13,7 @@
 mod support;
 
 mod account;
+mod attacks;
 mod auth;
 mod checkout;
 mod config;
