@@ -1,0 +1,128 @@
+//! Everything that a relay needs, and the people who use it.
+
+use super::model::{self, Asked};
+use super::relay::Relay;
+use crate::support::environment;
+use autocrea_sandbox::{Options, Sandbox};
+use reqwest::{Client, Method, RequestBuilder};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use tempfile::TempDir;
+
+/// The stage: outside services in this process, relays in processes of their own.
+pub struct Stage {
+    pub sandbox: Sandbox,
+    pub asked: Asked,
+    pub relays: Vec<Relay>,
+    pub people: Vec<Person>,
+    pub environment: BTreeMap<String, String>,
+    folder: TempDir,
+}
+
+/// Somebody who buys and generates.
+#[derive(Clone)]
+pub struct Person {
+    pub email: String,
+    pub user: String,
+    token: String,
+}
+
+impl Person {
+    /// A request of theirs, to this relay.
+    pub fn ask(&self, relay: &Relay, method: Method, path: &str) -> RequestBuilder {
+        relay.ask(method, path).bearer_auth(&self.token)
+    }
+}
+
+fn free_address() -> SocketAddr {
+    let probe = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    probe.local_addr().expect("an address")
+}
+
+/// Plans as they are, but without limits on how many generations there are: a load has more.
+const PLANS: &str = "
+[plans.free]
+concurrency = 0
+generations_per_hour = 0
+[plans.creator]
+concurrency = 0
+generations_per_hour = 0
+[plans.pro]
+concurrency = 0
+generations_per_hour = 0
+[plans.business]
+concurrency = 0
+generations_per_hour = 0
+";
+
+impl Stage {
+    /// With so many people and relays, none of which has been started. Webhooks go to the first.
+    pub async fn set(people: usize, relays: usize) -> Self {
+        rustls::crypto::ring::default_provider().install_default().ok();
+        let sandbox = Sandbox::start(Options::default()).await.expect("a sandbox");
+        let (model, asked) = model::start().await;
+        let folder = tempfile::tempdir().expect("a folder");
+        let addresses: Vec<SocketAddr> = (0..relays).map(|_| free_address()).collect();
+        let first = format!("http://{}", addresses[0]);
+        let plans = folder.path().join("relay.toml");
+        std::fs::write(&plans, PLANS).expect("written");
+        let plans = plans.display().to_string();
+        let variables = [
+            ("JOXCODER_URL", model.as_str()),
+            ("RELAY_CONFIG", plans.as_str()),
+            ("RELAY_SPOOL_TTL_SECS", "7200"),
+            ("RUST_LOG", "info,refinery_core=warn,stripe=error"),
+        ];
+        let environment = environment(&sandbox, &first, &folder, &variables);
+        let http = Client::builder().no_proxy().build().expect("a client");
+        let relays = addresses.iter().enumerate().map(|(number, address)| {
+            let mut environment = environment.clone();
+            environment.insert("RELAY_BIND".to_owned(), address.to_string());
+            let log = folder.path().join(format!("relay{number}.log"));
+            Relay::new(*address, environment, log, http.clone())
+        });
+        let people = (0..people).map(|number| {
+            let email = format!("person{number}@example.com");
+            let token = sandbox.clerk.access_token(&email);
+            Person { user: sandbox.clerk.user_id(&email), email, token }
+        });
+        let (relays, people) = (relays.collect(), people.collect());
+        sandbox.attach_relay(&first).expect("loopback");
+        Self { sandbox, asked, relays, people, environment, folder }
+    }
+
+    /// The only relay, or the first.
+    pub fn relay(&self) -> &Relay {
+        &self.relays[0]
+    }
+
+    /// What a `GET` of somebody's answers, which must be well.
+    pub async fn get(&self, person: &Person, path: &str) -> Value {
+        let answer = self.relay().insist(|| person.ask(self.relay(), Method::GET, path)).await;
+        assert_eq!(answer.status(), 200, "{path}");
+        answer.json().await.expect("JSON")
+    }
+
+    /// Everybody is seen for the first time.
+    pub async fn introduce(&self) {
+        for person in &self.people {
+            self.get(person, "/api/account").await;
+        }
+    }
+
+    /// Where the database is, with SQLite.
+    pub fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        // What a failure leaves is there to be looked at.
+        if std::thread::panicking() {
+            self.folder.disable_cleanup(true);
+            println!("kept: {}", self.folder.path().display());
+        }
+    }
+}
