@@ -6,6 +6,7 @@ mod environment;
 mod model;
 mod page;
 mod run;
+mod schemathesis;
 mod system;
 mod test;
 
@@ -27,6 +28,12 @@ enum Command {
     Run(run::Options),
     /// Run every check and test that CI runs.
     Test(test::Options),
+    /// Hold what the relay answers against its `openapi.json` (part of `test`; build it first).
+    Schemathesis {
+        /// Many more examples.
+        #[arg(long)]
+        long: bool,
+    },
     /// Say what this machine lacks, and change nothing.
     Doctor,
     /// Write the page's TypeScript from the Rust types.
@@ -51,6 +58,7 @@ fn dispatch(command: Command) -> Result<()> {
     match command {
         Command::Run(options) => run::run(&options),
         Command::Test(options) => test::run(&options),
+        Command::Schemathesis { long } => schemathesis::run(long),
         Command::Doctor => system::doctor(),
         Command::Bindings => {
             command::cargo(["test", "-q", "--package", "autocrea", "--lib", "bindings"])

@@ -57,26 +57,31 @@ pub fn run(options: &Options) -> Result<()> {
 
     let relay_port = port(5000)?;
     let relay_url = format!("http://127.0.0.1:{relay_port}");
-    let sandbox = Sandbox::start(&relay_url, &data)?;
+    let sandbox = Sandbox::start(&relay_url, &data, &[])?;
     let _relay = start_relay(&environment, &sandbox, &model, relay_port, &relay_url, &data)?;
     introduce(&environment, &sandbox, &model, &relay_url);
     run_app(&relay_url, &data)
 }
 
 /// The sandbox, and what it said of itself.
-struct Sandbox {
+pub struct Sandbox {
     _process: Background,
     index: String,
-    relay_variables: BTreeMap<String, String>,
+    /// What a relay beside it is configured with.
+    pub relay_variables: BTreeMap<String, String>,
+    /// Of the person who was named with `--sign-in`.
+    pub access_token: String,
 }
 
 impl Sandbox {
-    fn start(relay_url: &str, data: &Path) -> Result<Self> {
+    /// Starts it for a relay at `relay_url`, with options of its own besides.
+    pub fn start(relay_url: &str, data: &Path, options: &[&str]) -> Result<Self> {
         let log = fs::File::create(data.join("sandbox.log"))?;
-        let mut process = Command::new(program("autocrea-sandbox"), ["--relay-url", relay_url])
+        let command = Command::new(program("autocrea-sandbox"), ["--relay-url", relay_url])
             .arg("--state-dir")
-            .arg(data.join("sandbox"))
-            .start(Stdio::piped(), Stdio::from(log))?;
+            .arg(data.join("sandbox"));
+        let mut process =
+            options.iter().fold(command, Command::arg).start(Stdio::piped(), Stdio::from(log))?;
         let stdout = process.child.stdout.take().context("the sandbox's output")?;
         let mut line = String::new();
         BufReader::new(stdout).read_line(&mut line)?;
@@ -86,6 +91,7 @@ impl Sandbox {
         Ok(Self {
             _process: process,
             index: said["index"].as_str().unwrap_or_default().to_owned(),
+            access_token: said["accessToken"].as_str().unwrap_or_default().to_owned(),
             relay_variables: serde_json::from_value(said["relayEnv"].clone())
                 .context("the sandbox's variables for a relay")?,
         })
@@ -124,18 +130,21 @@ fn start_relay(
     }
     let log = fs::File::create(data.join("relay.log"))?;
     let mut relay = command.start(Stdio::from(log.try_clone()?), Stdio::from(log))?;
+    await_ready(&mut relay, port, &data.join("relay.log"))?;
+    Ok(relay)
+}
+
+/// Waits until a relay that was started says that it is ready.
+pub fn await_ready(relay: &mut Background, port: u16, log: &Path) -> Result<()> {
     let deadline = Instant::now() + Duration::from_secs(30);
     while !answers(port, "/readyz") {
         relay.check()?;
         if Instant::now() > deadline {
-            bail!(
-                "the relay is not ready after 30 s; its log is {}",
-                data.join("relay.log").display()
-            );
+            bail!("the relay is not ready after 30 s; its log is {}", log.display());
         }
         std::thread::sleep(Duration::from_millis(50));
     }
-    Ok(relay)
+    Ok(())
 }
 
 /// Whether a loopback port answers a path with 200.
@@ -177,7 +186,7 @@ fn run_app(relay_url: &str, data: &Path) -> Result<()> {
 }
 
 /// A program of ours, as `cargo build` left it.
-fn program(name: &str) -> PathBuf {
+pub fn program(name: &str) -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR")
         .map_or_else(|| crate::root().join("target"), PathBuf::from);
     target.join("debug").join(name)

@@ -22,7 +22,7 @@ pub const BUILD: [&str; 8] = [
 pub const RUN: [&str; 5] = ["xdg-utils", "desktop-file-utils", "dbus", "dbus-x11", "gnome-keyring"];
 
 /// To drive its window without a person.
-pub const TEST: [&str; 7] = [
+pub const TEST: [&str; 8] = [
     "chromium",
     "webkit2gtk-driver",
     "xvfb",
@@ -30,6 +30,7 @@ pub const TEST: [&str; 7] = [
     "imagemagick",
     "python3",
     "python3-pip",
+    "python3-venv",
 ];
 
 /// Which of `packages` are not installed.

@@ -1,7 +1,7 @@
 //! `cargo xtask test`: everything that CI checks, cheapest first, so that a slip shows early.
 
 use crate::command::{Command, cargo};
-use crate::{model, page, system};
+use crate::{model, page, schemathesis, system};
 use anyhow::Result;
 
 #[derive(clap::Args)]
@@ -37,7 +37,12 @@ pub fn run(options: &Options) -> Result<()> {
     install_tauri_driver()?;
     model::install_smollm2()?;
     let everything = cargo(everything);
-    if options.long { everything.env(LONG, "1").run() } else { everything.run() }
+    if options.long {
+        everything.env(LONG, "1").run()?
+    } else {
+        everything.run()?
+    }
+    schemathesis::run(options.long)
 }
 
 /// The WebDriver server for the window, below `target/`.

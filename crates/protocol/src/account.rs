@@ -1,11 +1,12 @@
 //! The account snapshot: all that the app knows of a person, pushed whole at every change.
 
 use crate::{PlanId, Tokens, UnixMillis, UserId};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
 /// `GET /api/account`, and the data of every `account` event.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct AccountSnapshot {
     /// Grows with every change that the person can see and never goes back.
@@ -20,7 +21,7 @@ pub struct AccountSnapshot {
 }
 
 /// A person, as Clerk describes them, with what they changed here.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct User {
     /// Clerk's id.
@@ -40,7 +41,7 @@ pub struct User {
 }
 
 /// The plan in force. Never subscribed: `free`, false, and null everywhere else.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct Subscription {
     /// The plan in force now.
@@ -76,7 +77,7 @@ impl Subscription {
 }
 
 /// Stripe's subscription status, as far as a person is told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, TS)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, TS)]
 #[serde(rename_all = "snake_case")]
 pub enum SubscriptionStatus {
     /// Paid for.
@@ -92,7 +93,9 @@ pub enum SubscriptionStatus {
 }
 
 /// Billing interval.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, TS)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema, TS,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Interval {
     /// Every month.
@@ -114,7 +117,7 @@ impl Interval {
 
 /// Sums over the lots that are live as of the snapshot's version:
 /// `limit` = `used` + `reserved` + `remaining`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct TokenFigures {
     /// `YYYY-MM`, UTC.

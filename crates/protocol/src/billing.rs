@@ -2,10 +2,11 @@
 
 use crate::PlanId;
 use crate::account::Interval;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// `POST /api/stripe/create-checkout`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CheckoutRequest {
     /// Which plan.
@@ -17,7 +18,7 @@ pub struct CheckoutRequest {
 
 /// Its answer: a Checkout session, or (with a live subscription) a portal session in the
 /// plan-change flow.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CheckoutResponse {
     /// Stripe's id of the Checkout session.
@@ -31,7 +32,7 @@ pub struct CheckoutResponse {
 }
 
 /// `POST /api/stripe/create-portal`'s answer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PortalResponse {
     /// To open in the browser.
@@ -39,7 +40,7 @@ pub struct PortalResponse {
 }
 
 /// `POST /api/stripe/sync`. The answer is the account snapshot.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SyncRequest {
     /// The Checkout session that the browser came back with.

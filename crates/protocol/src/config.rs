@@ -2,11 +2,12 @@
 
 use crate::account::Interval;
 use crate::{PlanId, Tokens};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
 /// Public configuration of a relay.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct RelayConfig {
     /// Where people sign in.
@@ -26,7 +27,7 @@ pub struct RelayConfig {
 }
 
 /// The OAuth provider. The app is a public client: no secret, PKCE S256.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct ClerkConfig {
     /// Issuer; discovery is below it.
@@ -38,7 +39,7 @@ pub struct ClerkConfig {
 }
 
 /// Redirect addresses that are registered with the provider.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct Redirects {
     /// The https bounce page for sign-in.
@@ -50,7 +51,7 @@ pub struct Redirects {
 }
 
 /// Limits of a generation, and what the model is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct GenerationLimits {
     /// Text of one message, in bytes.
@@ -68,7 +69,7 @@ pub struct GenerationLimits {
 }
 
 /// Addresses for people.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct Links {
     /// Where to ask for help.
@@ -82,7 +83,7 @@ pub struct Links {
 }
 
 /// `GET /api/plans`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct Plans {
     /// free, creator, pro, business, in that order.
@@ -90,7 +91,7 @@ pub struct Plans {
 }
 
 /// A plan as the app shows it; name and features in the language asked for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct Plan {
     /// Which.
@@ -112,7 +113,7 @@ pub struct Plan {
 }
 
 /// A price as Stripe has it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct Price {
     /// How often.

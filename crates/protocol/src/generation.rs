@@ -1,26 +1,30 @@
 //! A generation on the wire: the request, and the events of its stream.
 
 use crate::{GenerationId, Tokens};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
 /// `POST /api/joxcoder/generate`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct GenerateRequest {
     /// The client's, and the idempotency key.
     pub generation_id: GenerationId,
     /// A label, `[a-z0-9_-]{1,64}`; the prompt itself is in `messages`.
+    #[schemars(regex(pattern = r"^[a-z0-9_-]{1,64}$"))]
     pub role: String,
     /// The conversation.
+    #[schemars(length(min = 1))]
     pub messages: Vec<Message>,
     /// The most output wanted; absent = the plan's ceiling.
+    #[schemars(range(min = 1))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_output_tokens: Option<Tokens>,
 }
 
 /// One message, in OpenAI's words.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Message {
     /// `system`, `user` or `assistant`.
     pub role: MessageRole,
@@ -29,7 +33,7 @@ pub struct Message {
 }
 
 /// Who speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum MessageRole {
     /// Instructions.
@@ -41,7 +45,7 @@ pub enum MessageRole {
 }
 
 /// What a message says: a string, or OpenAI's parts.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Content {
     /// Plain text.
@@ -51,7 +55,7 @@ pub enum Content {
 }
 
 /// A part of a message.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Part {
     /// Text.
@@ -67,7 +71,7 @@ pub enum Part {
 }
 
 /// Where an image is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ImageUrl {
     /// A `data:` URL; nothing is fetched.
     pub url: String,
@@ -99,7 +103,7 @@ impl Content {
 }
 
 /// `event: reserved`, first on every stream.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Reserved {
     /// Which generation.
@@ -111,7 +115,7 @@ pub struct Reserved {
 }
 
 /// `event: waking`: the endpoint is scaling up from zero.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Waking {
     /// The relay's next try.
@@ -119,7 +123,7 @@ pub struct Waking {
 }
 
 /// `event: delta`, the only ones with an id (1, 2, 3 …).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Delta {
     /// Concatenated, they are what the model said, exactly.
@@ -127,7 +131,7 @@ pub struct Delta {
 }
 
 /// `event: done`, one of the two endings.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Done {
     /// Why it ended.
@@ -141,7 +145,7 @@ pub struct Done {
 }
 
 /// `event: failed`, the other ending. `charged` is 0.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Failed {
     /// What happened.
@@ -155,7 +159,7 @@ pub struct Failed {
 }
 
 /// Why a generation ended well.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, TS)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, TS)]
 #[serde(rename_all = "lowercase")]
 pub enum FinishReason {
     /// The model had said all.
@@ -167,7 +171,7 @@ pub enum FinishReason {
 }
 
 /// Why a stream failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, TS)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, TS)]
 #[serde(rename_all = "snake_case")]
 pub enum StreamCode {
     /// The model's endpoint answered with an error, or broke off.
@@ -181,7 +185,7 @@ pub enum StreamCode {
 }
 
 /// Tokens of one generation.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct Usage {
     /// Of the messages.

@@ -1,24 +1,31 @@
 //! Identifiers. Each is its own type, so that a person can never be passed where a plan is meant.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use ts_rs::TS;
 use uuid::Uuid;
 
 /// A person, as Clerk names them (`user_…`). Kept exactly as it came.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, TS)]
+#[derive(
+    Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema, TS,
+)]
 #[serde(transparent)]
 #[ts(type = "string")]
 pub struct UserId(pub String);
 
 /// A plan of the relay's catalogue: `free`, `creator`, `pro`, `business`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, TS)]
+#[derive(
+    Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema, TS,
+)]
 #[serde(transparent)]
 #[ts(type = "string")]
 pub struct PlanId(pub String);
 
 /// One generation: chosen by the app (UUIDv7) and the relay's idempotency key, per person.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, TS)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema, TS,
+)]
 #[serde(transparent)]
 #[ts(type = "string")]
 pub struct GenerationId(pub Uuid);

@@ -1,11 +1,12 @@
 //! Token usage and the ledger, as a person sees them.
 
 use crate::{GenerationId, Tokens, UnixMillis};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
 /// `GET /api/tokens/usage`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TokenUsage {
     /// `YYYY-MM`, UTC.
@@ -27,7 +28,7 @@ pub struct TokenUsage {
 }
 
 /// The answer of `POST /api/tokens/validate`: 200, or 429 with `error` and `code`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Validation {
     /// Whether the generation would be let in.
@@ -51,7 +52,7 @@ pub struct Validation {
 }
 
 /// `GET /api/tokens/ledger`: a page, oldest first.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LedgerPage {
     /// At most `limit` of them.
@@ -61,7 +62,7 @@ pub struct LedgerPage {
 }
 
 /// One entry. Append-only: an entry never changes and never goes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct LedgerEntry {
     /// Grows with time.
@@ -81,7 +82,7 @@ pub struct LedgerEntry {
 }
 
 /// The kinds of entry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, TS)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, TS)]
 #[serde(rename_all = "snake_case")]
 pub enum EntryKind {
     /// Tokens came.

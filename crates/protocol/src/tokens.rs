@@ -1,5 +1,6 @@
 //! Quantities of model tokens.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::iter::Sum;
@@ -9,7 +10,19 @@ use ts_rs::TS;
 /// A number of the model's tokens, input or output. Arithmetic saturates: no sum of real tokens
 /// comes near the bounds, and a bug must not wrap a balance round.
 #[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, TS,
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    TS,
 )]
 #[serde(transparent)]
 #[ts(type = "number")]

@@ -47,6 +47,9 @@ struct Arguments {
     /// Chunks a second of the demonstration model; 0 sends without pauses.
     #[arg(long, default_value_t = 60)]
     chunks_per_second: u32,
+    /// Print an access token for a person with this address too.
+    #[arg(long, value_name = "EMAIL")]
+    sign_in: Option<String>,
     /// Folder for what outlasts the process.
     #[arg(long)]
     state_dir: Option<PathBuf>,
@@ -69,10 +72,10 @@ async fn main() -> anyhow::Result<()> {
         arguments.bind.to_string() == "127.0.0.1",
         "the sandbox listens on 127.0.0.1 and nowhere else: anybody who reaches it can be anybody"
     );
-    let relay = arguments.relay_url.clone();
+    let (relay, person) = (arguments.relay_url.clone(), arguments.sign_in.clone());
     let end_with_stdin = arguments.end_with_stdin;
     let sandbox = Sandbox::start(options(arguments)).await?;
-    announce(&sandbox, relay.as_deref())?;
+    announce(&sandbox, relay.as_deref(), person.as_deref())?;
     tracing::info!(index = %sandbox.index_url(), "the sandbox is ready");
     let mut interrupted = signal(SignalKind::interrupt())?;
     let mut terminated = signal(SignalKind::terminate())?;
@@ -103,8 +106,8 @@ fn options(arguments: Arguments) -> Options {
     }
 }
 
-/// The one line: addresses, and what a relay needs, if its URL is known.
-fn announce(sandbox: &Sandbox, relay: Option<&str>) -> anyhow::Result<()> {
+/// The one line: addresses, what a relay needs, if its URL is known, and a token, if asked for.
+fn announce(sandbox: &Sandbox, relay: Option<&str>, person: Option<&str>) -> anyhow::Result<()> {
     let env: Option<Map<String, Value>> = relay.map(|relay| {
         let env = sandbox.relay_env(relay).into_iter();
         env.map(|(name, value)| (name, Value::String(value))).collect()
@@ -116,6 +119,7 @@ fn announce(sandbox: &Sandbox, relay: Option<&str>) -> anyhow::Result<()> {
         "joxcoder": sandbox.joxcoder.url(),
         "resend": sandbox.resend.url(),
         "relayEnv": env,
+        "accessToken": person.map(|email| sandbox.clerk.access_token(email)),
     });
     let mut out = std::io::stdout().lock();
     writeln!(out, "{line}").and_then(|()| out.flush()).context("printing the addresses")

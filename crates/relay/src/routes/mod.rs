@@ -6,6 +6,7 @@ mod events;
 mod generate;
 mod health;
 mod json;
+mod openapi;
 mod return_pages;
 mod stripe;
 mod tokens;
@@ -28,6 +29,7 @@ pub fn router(app: &Arc<App>) -> Router {
     let limited = Router::new()
         .route("/api/config", get(config::config))
         .route("/api/plans", get(config::plans))
+        .route("/openapi.json", get(openapi::openapi))
         .route("/api/account", get(account::account))
         .route("/api/account/events", get(events::events))
         .route("/api/user/profile", get(user::profile).patch(user::edit_profile))

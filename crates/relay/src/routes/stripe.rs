@@ -18,6 +18,7 @@ use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
+use schemars::JsonSchema;
 use secrecy::ExposeSecret;
 use serde::Serialize;
 use std::sync::Arc;
@@ -72,7 +73,7 @@ pub(super) async fn sync(
 }
 
 /// The answer of `GET /api/user/invoices`.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Invoices {
     invoices: Vec<InvoiceLine>,
 }
@@ -120,7 +121,7 @@ fn refused(error: &CheckoutError, es: &str, en: &str) -> ApiError {
 }
 
 /// The webhook's answer.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Received {
     received: bool,
 }

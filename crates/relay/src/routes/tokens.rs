@@ -15,6 +15,7 @@ use autocrea_protocol::{ErrorCode, Tokens};
 use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use std::sync::Arc;
 
@@ -37,11 +38,15 @@ pub(super) async fn usage(
 }
 
 /// What would be sent: a prompt alone, or a conversation.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ValidateRequest {
+    /// One of the two.
     prompt: Option<String>,
+    /// One of the two.
     messages: Option<Vec<Message>>,
+    /// As when generating.
+    #[schemars(range(min = 1))]
     max_output_tokens: Option<i64>,
 }
 

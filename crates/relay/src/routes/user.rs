@@ -8,11 +8,12 @@ use crate::error::ApiError;
 use crate::lang::Lang;
 use autocrea_protocol::{Subscription, User};
 use axum::extract::State;
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::sync::Arc;
 
 /// The snapshot's `user`, and the choice that only this route shows.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Profile {
     #[serde(flatten)]
@@ -21,7 +22,7 @@ pub(super) struct Profile {
 }
 
 /// A wish to change some of it. A `name` of null goes back to Clerk's.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ProfilePatch {
     #[serde(default, deserialize_with = "given")]

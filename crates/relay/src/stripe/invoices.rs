@@ -2,12 +2,13 @@
 
 use super::{Stripe, StripeFault};
 use autocrea_protocol::UnixMillis;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stripe_billing::invoice::ListInvoice;
 use stripe_shared::InvoiceStatus;
 
 /// One of `GET /api/user/invoices`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct InvoiceLine {
     /// As printed on it.
