@@ -92,12 +92,14 @@ fn person(row: &Row<'_>) -> Result<User, DbError> {
     })
 }
 
-/// The version of a person's snapshot.
+/// The version of a person's snapshot, and since when they have been known.
 ///
 /// # Errors
 /// If the database refuses, or there is no such person.
-pub fn version(tx: &mut Tx<'_>, user: &UserId) -> Result<i64, DbError> {
-    tx.query_one("SELECT version FROM people WHERE id = ?1", &[user], |row| row.get(0))
+pub fn version(tx: &mut Tx<'_>, user: &UserId) -> Result<(i64, UnixMillis), DbError> {
+    tx.query_one("SELECT version, created_at FROM people WHERE id = ?1", &[user], |row| {
+        Ok((row.get(0)?, row.get(1)?))
+    })
 }
 
 /// The plan in force, as it was last written.

@@ -10,6 +10,8 @@ use crate::generation::{Generations, OpenError};
 use crate::joxcoder::JoxCoder;
 use crate::ledger;
 use crate::limits::Limits;
+use crate::redis::{self, Redis};
+use crate::snapshots::Snapshots;
 use crate::stripe::StripeFault;
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,6 +37,9 @@ pub enum StartError {
     /// An HTTP client could not be made.
     #[error("an HTTP client could not be made: {0}")]
     Http(#[from] reqwest::Error),
+    /// Redis's address is none.
+    #[error("Redis's address cannot be used: {}", .0.category())]
+    Redis(::redis::RedisError),
     /// The address to listen on.
     #[error("cannot listen on {address}: {source}")]
     Listen {
@@ -57,6 +62,10 @@ pub struct App {
     pub changes: Changes,
     /// Requests a minute.
     pub limits: Limits,
+    /// What the app is shown.
+    pub snapshots: Snapshots,
+    /// Redis, where there is one.
+    pub redis: Option<Redis>,
     /// The identity provider.
     pub clerk: Clerk,
     /// Plans and payments.
@@ -94,6 +103,7 @@ impl App {
                 "released what an earlier process had reserved"
             );
         }
+        let redis = redis(&config, &db).await?;
         let clerk = Clerk::new(config.clerk.clone())?;
         let joxcoder = JoxCoder::new(config.joxcoder.clone(), config.generation.clone())?;
         let config = Arc::new(config);
@@ -110,7 +120,9 @@ impl App {
         let billing =
             Billing::new(Arc::clone(&config), db.clone(), clock.clone(), stopping.clone())?;
         Ok(Arc::new(Self {
-            limits: Limits::new(&config.limits),
+            limits: Limits::new(&config.limits, redis.clone()),
+            snapshots: Snapshots::new(redis.clone()),
+            redis,
             config,
             db,
             clock,
@@ -137,4 +149,10 @@ impl App {
         self.tasks.spawn(crate::billing::worker::run(Arc::clone(&self.billing)));
         self.tasks.spawn(crate::billing::reconcile::run(Arc::clone(&self.billing)));
     }
+}
+
+async fn redis(config: &Config, db: &Db) -> Result<Option<Redis>, StartError> {
+    let Some(address) = &config.redis_url else { return Ok(None) };
+    let mark = redis::mark(db).await?;
+    Redis::open(address, mark).map(Some).map_err(StartError::Redis)
 }

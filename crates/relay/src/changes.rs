@@ -6,7 +6,7 @@
 
 use autocrea_protocol::UserId;
 use parking_lot::Mutex;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -44,6 +44,27 @@ impl Changes {
             if let Some(sender) = people.get(user) {
                 sender.send_replace(());
             }
+        }
+    }
+
+    /// What is said to other replicas of the people that commits of `own` changed, one a line.
+    #[must_use]
+    pub fn word(own: &str, users: &BTreeSet<UserId>) -> String {
+        let mut word = own.to_owned();
+        for user in users {
+            word.push('\n');
+            word.push_str(user.as_str());
+        }
+        word
+    }
+
+    /// Signals the watchers of the people in a [`Changes::word`], unless it is `own`: then they have
+    /// been signalled before.
+    pub fn heard(&self, own: &str, word: &str) {
+        let mut lines = word.lines();
+        if lines.next() != Some(own) {
+            let users: Vec<UserId> = lines.map(UserId::from).collect();
+            self.signal(users.iter());
         }
     }
 

@@ -38,13 +38,14 @@ impl fmt::Display for Finding {
 /// If an HTTP client cannot be made.
 pub async fn services(config: &Config) -> Result<Vec<Finding>, reqwest::Error> {
     let http = Client::builder().timeout(PATIENCE).connect_timeout(PATIENCE / 2).build()?;
-    let (clerk, stripe, joxcoder, resend) = tokio::join!(
+    let (clerk, stripe, joxcoder, resend, redis) = tokio::join!(
         clerk(&http, config),
         stripe(&http, config),
         joxcoder(&http, config),
-        resend(&http, config)
+        resend(&http, config),
+        redis(config)
     );
-    Ok(vec![clerk, stripe, joxcoder, resend])
+    Ok(vec![clerk, stripe, joxcoder, resend, redis])
 }
 
 fn finding(service: &'static str, well: bool, what: impl Into<String>) -> Finding {
@@ -133,5 +134,15 @@ async fn resend(http: &Client, config: &Config) -> Finding {
         Ok(status) if !status.is_server_error() => finding("resend", true, "it answers"),
         Ok(status) => finding("resend", false, format!("it answers {status}")),
         Err(reason) => finding("resend", false, reason),
+    }
+}
+
+async fn redis(config: &Config) -> Finding {
+    let Some(address) = &config.redis_url else {
+        return finding("redis", true, "none: each replica counts and caches for itself");
+    };
+    match crate::redis::reach(address).await {
+        Ok(()) => finding("redis", true, "it answers and can be written to"),
+        Err(absence) => finding("redis", false, absence.to_string()),
     }
 }

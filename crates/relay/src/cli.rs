@@ -161,9 +161,10 @@ async fn serve(config: Config) -> ExitCode {
         Err(error) => {
             complain(&error);
             return match error {
-                StartError::Http(_) | StartError::Generations(_) | StartError::Stripe(_) => {
-                    ExitCode::FAILURE
-                }
+                StartError::Http(_)
+                | StartError::Generations(_)
+                | StartError::Stripe(_)
+                | StartError::Redis(_) => ExitCode::FAILURE,
                 StartError::Database(_) | StartError::Listen { .. } => ExitCode::from(UNAVAILABLE),
             };
         }

@@ -59,27 +59,30 @@ async fn counted(
     peer: Option<IpAddr>,
     headers: &HeaderMap,
 ) -> Result<Identity, ApiError> {
-    let count = || peer.map_or(Ok(()), |peer| app.limits.address(peer, headers));
+    let count = async || match peer {
+        Some(peer) => app.limits.address(peer, headers).await,
+        None => Ok(()),
+    };
     let Some(token) = bearer(headers) else {
-        count()?;
+        count().await?;
         return Ok(Identity(Err(TokenError::Refused("there is none"))));
     };
     // A token that Clerk must be asked about counts before it is asked: whoever invents tokens
     // would make us flood Clerk otherwise. If it was a good one, the address gets it back.
     let asking = app.clerk.would_be_asked(token);
     if asking {
-        count()?;
+        count().await?;
     }
     let identity = app.clerk.verify(token).await;
     match &identity {
         Ok(user) => {
             if let Some(peer) = peer.filter(|_| asking) {
-                app.limits.forgive(peer, headers);
+                app.limits.forgive(peer, headers).await;
             }
-            app.limits.person(user)?;
+            app.limits.person(user).await?;
         }
         Err(_) if asking => {}
-        Err(_) => count()?,
+        Err(_) => count().await?,
     }
     Ok(Identity(identity))
 }

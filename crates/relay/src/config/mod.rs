@@ -38,7 +38,7 @@ pub struct Config {
     pub min_app_version: String,
     /// Where everything is kept.
     pub database: Database,
-    /// Optional cache and fan-out.
+    /// Optional counters, cache and fan-out.
     pub redis_url: Option<SecretString>,
     /// How long raw events and rendered mails are kept.
     pub retention: Duration,
@@ -267,7 +267,6 @@ impl Config {
     pub fn without_effect(&self) -> Vec<&'static str> {
         let set = [
             ("METRICS_BIND", self.metrics_bind.is_some()),
-            ("REDIS_URL", self.redis_url.is_some()),
             ("OTEL_EXPORTER_OTLP_ENDPOINT", self.log.otlp_endpoint.is_some()),
             ("CLERK_WEBHOOK_SECRET", !self.clerk.webhook_secrets.is_empty()),
             ("RESEND_API_KEY", self.resend.api_key.is_some()),

@@ -1,7 +1,6 @@
 //! The account snapshot.
 
 use super::Json;
-use crate::account;
 use crate::app::App;
 use crate::auth::Person;
 use crate::error::ApiError;
@@ -16,7 +15,7 @@ pub(super) async fn account(
     person: Person,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let snapshot = app.db.read(move |tx| account::snapshot(tx, &person.id)).await?;
+    let snapshot = app.snapshots.of(&app.db, &person.id).await?.snapshot;
     let tag = format!("\"{}\"", snapshot.version);
     let mut response = if has(&headers, &tag) {
         StatusCode::NOT_MODIFIED.into_response()

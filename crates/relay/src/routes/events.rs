@@ -3,13 +3,13 @@
 //! A watcher is registered before the snapshot is read, so that no change falls between the two.
 //! When the relay stops, the stream ends after telling the client to reconnect soon.
 
-use crate::account;
 use crate::app::App;
 use crate::auth::{self, Person};
 use crate::changes::Watcher;
 use crate::db::DbError;
 use crate::error::ApiError;
 use crate::lang::Lang;
+use crate::snapshots::Shown;
 use autocrea_protocol::{AccountSnapshot, UserId};
 use axum::body::Body;
 use axum::extract::State;
@@ -95,18 +95,13 @@ impl Events {
     }
 
     async fn snapshot(&self) -> Result<Option<AccountSnapshot>, DbError> {
-        let user = self.user.clone();
-        let read = move |tx: &mut crate::db::Tx<'_>| {
-            let current = account::seen(tx, &user)?.is_some();
-            Ok::<_, DbError>((current, account::snapshot(tx, &user)?))
-        };
-        match self.app.db.read(read).await {
-            Ok((true, snapshot)) => Ok(Some(snapshot)),
+        match self.app.snapshots.of(&self.app.db, &self.user).await {
+            Ok(Shown { seen: true, snapshot }) => Ok(Some(snapshot)),
             // A new month has begun while they watch: being connected is being seen.
-            Ok((false, _)) => {
+            Ok(_) => {
                 auth::sight(&self.app, &self.user, self.lang).await?;
-                let user = self.user.clone();
-                self.app.db.read(move |tx| account::snapshot(tx, &user)).await.map(Some)
+                let shown = self.app.snapshots.of(&self.app.db, &self.user).await?;
+                Ok(Some(shown.snapshot))
             }
             Err(DbError::NoRow) => Ok(None),
             Err(error) => Err(error),

@@ -121,7 +121,10 @@ impl Bench {
 
     async fn version(&self) -> i64 {
         let ana = self.ana.clone();
-        self.db.read(move |tx| account::version(tx, &ana)).await.expect("a version")
+        self.db
+            .read(move |tx| account::version(tx, &ana).map(|(version, _)| version))
+            .await
+            .expect("a version")
     }
 
     async fn assert_sound(&self) {

@@ -22,6 +22,7 @@ mod event_order;
 mod generate;
 mod ledger;
 mod program;
+mod redis;
 mod routes;
 mod stripe_commands;
 mod stripe_outages;

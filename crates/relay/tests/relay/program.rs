@@ -84,7 +84,10 @@ fn check_says_of_each_service_whether_it_can_be_reached() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = file(folder.path(), "relay.db");
     let idle = ("METRICS_BIND", "127.0.0.1:9");
-    let (code, said, warned) = run(relay().args(["check", "--config", &path]).env(idle.0, idle.1));
+    let redis = ("REDIS_URL", "redis://:hunter2@127.0.0.1:9");
+    let mut check = relay();
+    check.args(["check", "--config", &path]).env(idle.0, idle.1).env(redis.0, redis.1);
+    let (code, said, warned) = run(&mut check);
     assert_eq!(code, 69);
     assert!(warned.contains("METRICS_BIND has no effect"), "{warned}");
     for (service, works) in [
@@ -93,11 +96,13 @@ fn check_says_of_each_service_whether_it_can_be_reached() {
         ("clerk", false),
         ("stripe", false),
         ("joxcoder", false),
+        ("redis", false),
     ] {
         let line = said.lines().find(|line| line.starts_with(service));
         let line = line.unwrap_or_default();
         assert_eq!(line.contains("ok"), works, "{service}: {said}");
     }
+    assert!(!(said + &warned).contains("hunter2"));
 }
 
 #[tokio::test]

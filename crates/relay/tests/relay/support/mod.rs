@@ -1,6 +1,7 @@
 //! A sandbox and a relay in this process, on ports of their own, with a database of their own.
 
 pub mod gate;
+pub mod redis;
 pub mod shop;
 
 use autocrea_protocol::sse::{Decoder, Frame};
