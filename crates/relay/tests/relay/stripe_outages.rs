@@ -207,3 +207,140 @@ async fn one_slow_customer_holds_up_no_other() {
     tokio::time::timeout(Duration::from_secs(10), seen).await.expect("Luis has his plan");
     assert_eq!(plan_of(&world, ANA).await, "free");
 }
+
+/// Five minutes go by, for Stripe and the relay alike, and the relay's own rounds are made.
+async fn five_minutes_pass(world: &World) {
+    let five = Duration::from_secs(300);
+    world.clock.advance(five);
+    stripe(world).sign_with_own_clock(true);
+    stripe(world).advance(five);
+    sweep(world).await;
+    worker::pass(&world.relay.app.billing).await.expect("a database");
+}
+
+async fn buy_as(world: &World, email: &str, plan: &str) -> String {
+    let (status, page) =
+        post(world, email, "/api/stripe/create-checkout", &json!({"planId": plan})).await;
+    assert_eq!(status, 200, "{page}");
+    pay(world, text(&page, "sessionId"))
+}
+
+async fn until_plan(world: &World, email: &str, plan: &str) {
+    let seen = async {
+        while plan_of(world, email).await != plan {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), seen).await.unwrap_or_else(|_| {
+        panic!("{email} never had {plan}");
+    });
+}
+
+const EVA: &str = "eva@example.com";
+const LUIS: &str = "luis@example.com";
+
+/// What an hour of trouble must leave: Ana changed up and paid the difference, Luis paid, Eva
+/// cancelled; and whoever could not be served is served now.
+async fn assert_mended(world: &World) {
+    until_plan(world, ANA, "pro").await;
+    until_plan(world, LUIS, "creator").await;
+    until_plan(world, EVA, "free").await;
+    settle(world).await;
+    verify(world).await;
+    let granted = grants(world).await;
+    let of = |kind: &str| granted.iter().filter(|(source, _)| source.starts_with(kind)).count();
+    assert_eq!((of("invoice:"), of("upgrade:")), (1, 1), "{granted:?}");
+    let events = world.relay.app.db.read(|tx| inbox::list(tx, 1_000)).await.expect("a database");
+    let open = events.iter().filter(|event| !["done", "ignored"].contains(&event.state.as_str()));
+    assert_eq!(open.count(), 0);
+    let late = "late@example.com";
+    buy_as(world, late, "creator").await;
+    until_plan(world, late, "creator").await;
+}
+
+#[tokio::test]
+async fn an_hour_without_stripe_mends_itself_when_stripe_is_back() {
+    let world = open().await;
+    let subscription = buy(&world, "creator", "month").await;
+    let evas = buy_as(&world, EVA, "creator").await;
+    until_plan(&world, EVA, "creator").await;
+    let luis = json!({"planId": "creator"});
+    let (_, open_page) = post(&world, LUIS, "/api/stripe/create-checkout", &luis).await;
+    stripe(&world).set_down(true);
+    for minutes in (0..60).step_by(5) {
+        match minutes {
+            5 => drop(pay(&world, text(&open_page, "sessionId"))),
+            20 => {
+                let dearer = stripe(&world).prices().pro;
+                let at_once = autocrea_sandbox::stripe::Proration::AlwaysInvoice;
+                stripe(&world).change_plan(&subscription, &dearer, at_once).expect("a change");
+            }
+            35 => {
+                let newest = format!("customer={}", customer_of(&world, EVA).await);
+                let charges = call(&world, "GET", "charges", &newest);
+                stripe(&world).refund(text(&charges["data"][0], "id"), None).expect("a refund");
+                stripe(&world).cancel_now(&evas).expect("a subscription");
+            }
+            _ => {}
+        }
+        stripe(&world).settled().await;
+        five_minutes_pass(&world).await;
+        // Who has tokens goes on; who wants to buy is told that it cannot be done now.
+        spend(&world, 10).await;
+        assert_eq!(plan_of(&world, LUIS).await, "free");
+        assert_eq!(plan_of(&world, ANA).await, "creator");
+        if minutes % 15 == 0 {
+            let (status, refused) =
+                post(&world, "late@example.com", "/api/stripe/create-checkout", &luis).await;
+            assert_eq!((status.as_u16(), text(&refused, "code")), (503, "upstream_unavailable"));
+            let missed = reconcile::pass(&world.relay.app.billing, false).await;
+            assert!(missed.is_err(), "Stripe is down");
+        }
+    }
+    stripe(&world).set_down(false);
+    world.clock.advance(Duration::from_secs(300));
+    assert_mended(&world).await;
+}
+
+async fn customer_of(world: &World, email: &str) -> String {
+    let user = world.user(email);
+    let found = autocrea_relay::billing::checkout::customer_of(&world.relay.app.billing, &user);
+    found.await.expect("a database").expect("a customer")
+}
+
+/// The same hour, when not even the webhooks get through and Stripe gives them up.
+#[tokio::test]
+async fn an_hour_in_which_stripe_can_say_nothing_either_is_made_good_by_reconciliation_alone() {
+    let world = open_with(&[("RELAY_RECONCILE_SECS", "1")]).await;
+    let subscription = buy(&world, "creator", "month").await;
+    let evas = buy_as(&world, EVA, "creator").await;
+    until_plan(&world, EVA, "creator").await;
+    let (_, page) =
+        post(&world, LUIS, "/api/stripe/create-checkout", &json!({"planId": "creator"})).await;
+    settle(&world).await;
+    stripe(&world).hold(true);
+    stripe(&world).set_down(true);
+    pay(&world, text(&page, "sessionId"));
+    let dearer = stripe(&world).prices().pro;
+    let at_once = autocrea_sandbox::stripe::Proration::AlwaysInvoice;
+    stripe(&world).change_plan(&subscription, &dearer, at_once).expect("a change");
+    let newest = format!("customer={}", customer_of(&world, EVA).await);
+    let charges = call(&world, "GET", "charges", &newest);
+    stripe(&world).refund(text(&charges["data"][0], "id"), None).expect("a refund");
+    stripe(&world).cancel_now(&evas).expect("a subscription");
+    for _ in 0..12 {
+        five_minutes_pass(&world).await;
+    }
+    assert_eq!(plan_of(&world, LUIS).await, "free");
+    stripe(&world).set_down(false);
+    until_plan(&world, LUIS, "creator").await;
+    until_plan(&world, ANA, "pro").await;
+    until_plan(&world, EVA, "free").await;
+    let before = (account(&world).await, grants(&world).await);
+    // What comes late after all changes nothing more.
+    stripe(&world).hold(false);
+    stripe(&world).settled().await;
+    settle(&world).await;
+    assert_eq!((account(&world).await, grants(&world).await), before);
+    assert_mended(&world).await;
+}
