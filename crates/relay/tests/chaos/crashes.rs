@@ -7,18 +7,23 @@ use super::postman;
 use super::shop;
 use super::stage::Stage;
 use super::twin;
-use super::writers::{self, Seen};
+use super::writers::{self, End, Seen};
+use autocrea_protocol::generation::StreamCode;
 use futures_util::future::join_all;
 use tokio_util::sync::CancellationToken;
 
 /// What the load has left to be looked at.
-struct Left {
-    seen: Vec<Seen>,
-    acknowledged: Vec<String>,
+pub struct Left {
+    pub seen: Vec<Seen>,
+    pub acknowledged: Vec<String>,
 }
 
-/// Everybody does what they do until `killing` is over.
-async fn under_load(stage: &Stage, chances: &Chances, killing: impl Future<Output = ()>) -> Left {
+/// Everybody does what they do until `meanwhile` is over.
+pub async fn under_load(
+    stage: &Stage,
+    chances: &Chances,
+    meanwhile: impl Future<Output = ()>,
+) -> Left {
     let stop = CancellationToken::new();
     let shoppers = stage.people.iter().map(|person| {
         let chances = chances.part();
@@ -31,12 +36,12 @@ async fn under_load(stage: &Stage, chances: &Chances, killing: impl Future<Outpu
     let months = in_form(6, 24);
     let time = shop::pass_time(&stage.sandbox.stripe, months, chances.part(), &stop);
     let postman = postman::deliver(stage, chances.part(), &stop);
-    let killing = async {
-        killing.await;
+    let meanwhile = async {
+        meanwhile.await;
         stop.cancel();
     };
     let (_, seen, (), acknowledged, ()) =
-        tokio::join!(join_all(shoppers), join_all(writers), time, postman, killing);
+        tokio::join!(join_all(shoppers), join_all(writers), time, postman, meanwhile);
     Left { seen: seen.into_iter().flatten().collect(), acknowledged }
 }
 
@@ -57,7 +62,7 @@ async fn kill_often(stage: &Stage, times: u32, chances: &Chances) {
 }
 
 /// Everything that must be so, whatever happened.
-async fn assert_all_is_right(stage: &Stage, left: &Left) {
+pub async fn assert_all_is_right(stage: &Stage, left: &Left) {
     audit::settle(stage).await;
     audit::assert_inbox(stage, &left.acknowledged).await;
     audit::assert_verified(stage).await;
@@ -86,10 +91,18 @@ async fn money_survives_a_relay_that_is_killed_at_any_moment() {
     stage.relay().kill().await;
     stage.relay().start();
     assert_all_is_right(&stage, &left).await;
+    let ended = |wanted: fn(&End) -> bool| {
+        left.seen.iter().filter(|seen| seen.end.as_ref().is_some_and(wanted)).count()
+    };
+    let done = ended(|end| matches!(end, End::Done(_)));
+    let interrupted =
+        ended(|end| matches!(end, End::Failed(failed) if failed.code == StreamCode::Interrupted));
     println!(
-        "{kills} kills, {} generations, {} events of Stripe and {} of the postman",
+        "{kills} kills; {} generations, of which {done} ended well and {interrupted} were \
+         interrupted; {} events of Stripe and {} of the postman",
         left.seen.len(),
         stage.sandbox.stripe.events().len(),
         left.acknowledged.len()
     );
+    assert!(done > 0 && interrupted > 0, "a load that shows nothing");
 }

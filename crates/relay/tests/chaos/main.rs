@@ -19,6 +19,7 @@ mod model;
 mod postman;
 mod relay;
 mod shop;
+mod soak;
 mod stage;
 mod twin;
 mod writers;

@@ -59,6 +59,11 @@ generations_per_hour = 0
 impl Stage {
     /// With so many people and relays, none of which has been started. Webhooks go to the first.
     pub async fn set(people: usize, relays: usize) -> Self {
+        Self::set_with(people, relays, &[]).await
+    }
+
+    /// The same, with some variables set otherwise.
+    pub async fn set_with(people: usize, relays: usize, others: &[(&str, &str)]) -> Self {
         rustls::crypto::ring::default_provider().install_default().ok();
         let sandbox = Sandbox::start(Options::default()).await.expect("a sandbox");
         let (model, asked) = model::start().await;
@@ -74,6 +79,7 @@ impl Stage {
             ("RELAY_SPOOL_TTL_SECS", "7200"),
             ("RUST_LOG", "info,refinery_core=warn,stripe=error"),
         ];
+        let variables = [&variables, others].concat();
         let environment = environment(&sandbox, &first, &folder, &variables);
         let http = Client::builder().no_proxy().build().expect("a client");
         let relays = addresses.iter().enumerate().map(|(number, address)| {
