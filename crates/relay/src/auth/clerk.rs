@@ -1,16 +1,15 @@
 //! Clerk: whether an access token is good, and what a person's profile says.
 //!
-//! JWT access tokens are checked here by the issuer's keys: signature by an algorithm from our own
-//! list (never the token's word alone), `typ`, `iss`, `exp`, `nbf`, `client_id`. Clerk's carry no
-//! `aud`. Opaque ones (`oat_…`) are asked of Clerk's own API, and the answer is remembered for at
-//! most a minute, under a hash of the token. Nothing of a token is logged.
+//! JWT access tokens are checked here by the issuer's keys ([`super::token`]). Opaque ones
+//! (`oat_…`) are asked of Clerk's own API, and the answer is remembered for at most a minute, under
+//! a hash of the token. Nothing of a token is logged.
 
 use super::jwks::Jwks;
+use super::token::{self, Expected};
 use crate::account::ClerkProfile;
 use crate::config::ClerkSettings;
 use autocrea_protocol::{UnixMillis, UserId};
 use http::StatusCode;
-use jsonwebtoken::{Algorithm, Validation, decode, decode_header};
 use parking_lot::Mutex;
 use secrecy::ExposeSecret;
 use serde::Deserialize;
@@ -18,8 +17,6 @@ use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-const ALLOWED: [Algorithm; 2] = [Algorithm::RS256, Algorithm::ES256];
-const SKEW_SECS: u64 = 5;
 /// How long the answer about an opaque token is believed, and how many are remembered.
 const OPAQUE_FOR: Duration = Duration::from_secs(60);
 const OPAQUE_MOST: usize = 50_000;
@@ -58,12 +55,6 @@ struct OpaqueToken {
     client_id: String,
     revoked: bool,
     expired: bool,
-}
-
-#[derive(Deserialize)]
-struct Claims {
-    sub: String,
-    client_id: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -163,33 +154,12 @@ impl Clerk {
     }
 
     async fn verify_jwt(&self, token: &str) -> Result<UserId, TokenError> {
-        let header = decode_header(token).map_err(|_| TokenError::Refused("not a JWT"))?;
-        let typ = header.typ.as_deref().unwrap_or_default().to_ascii_lowercase();
-        if !matches!(typ.as_str(), "at+jwt" | "application/at+jwt") {
-            return Err(TokenError::Refused("typ"));
-        }
-        if !ALLOWED.contains(&header.alg) {
-            return Err(TokenError::Refused("alg"));
-        }
-        let kid = header.kid.as_deref().ok_or(TokenError::Refused("kid is missing"))?;
-        let key = self.jwks.key(kid).await.map_err(|_| TokenError::Unreachable)?;
+        let asked = token::examine(token)?;
+        let key = self.jwks.key(&asked.kid).await.map_err(|_| TokenError::Unreachable)?;
         let key = key.ok_or(TokenError::Refused("kid is unknown"))?;
-        let mut rules = Validation::new(header.alg);
-        rules.leeway = SKEW_SECS;
-        rules.validate_nbf = true;
-        rules.validate_aud = false;
-        rules.set_required_spec_claims(&["exp", "iss", "sub"]);
-        rules.set_issuer(&[&self.settings.issuer]);
-        let claims = decode::<Claims>(token, &key, &rules)
-            .map_err(|_| TokenError::Refused("signature or claims"))?
-            .claims;
-        if claims.client_id.as_deref() != Some(self.settings.client_id.as_str()) {
-            return Err(TokenError::Refused("client_id"));
-        }
-        if claims.sub.is_empty() {
-            return Err(TokenError::Refused("sub"));
-        }
-        Ok(UserId(claims.sub))
+        let expected =
+            Expected { issuer: &self.settings.issuer, client_id: &self.settings.client_id };
+        token::subject(token, &asked, &key, expected)
     }
 
     /// Whether a profile may be asked for now; not again within a minute of the last time.

@@ -6,6 +6,7 @@
 
 mod clerk;
 mod jwks;
+pub mod token;
 
 pub use clerk::{Clerk, TokenError};
 

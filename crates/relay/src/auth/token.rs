@@ -1,0 +1,84 @@
+//! What a JWT access token must be like before it lets anybody in: pure functions of the token, the
+//! key and what is expected. Where keys come from is [`super::Clerk`]'s.
+//!
+//! The algorithm is one of our own list; the token's word only chooses among them, and must fit the
+//! key that the issuer published under that id. Keys that a token brings along or points to (`jwk`,
+//! `jku`, `x5u`) are never looked at.
+
+use super::TokenError;
+use autocrea_protocol::UserId;
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
+use serde::Deserialize;
+
+const ALLOWED: [Algorithm; 2] = [Algorithm::RS256, Algorithm::ES256];
+const SKEW_SECS: u64 = 5;
+
+/// By which key and algorithm a token says that it is signed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// An allowed one.
+    pub algorithm: Algorithm,
+    /// The issuer's id of the key.
+    pub kid: String,
+}
+
+/// Whose tokens are taken, and made out to whom.
+#[derive(Clone, Copy, Debug)]
+pub struct Expected<'a> {
+    /// `iss`
+    pub issuer: &'a str,
+    /// `client_id`; Clerk's tokens carry no `aud`.
+    pub client_id: &'a str,
+}
+
+#[derive(Deserialize)]
+struct Claims {
+    sub: String,
+    client_id: Option<String>,
+}
+
+/// Reads a token's header, as far as it may be believed.
+///
+/// # Errors
+/// [`TokenError::Refused`] when it is no JWT, no access token, names no key or not an allowed
+/// algorithm.
+pub fn examine(token: &str) -> Result<Asked, TokenError> {
+    let header = decode_header(token).map_err(|_| TokenError::Refused("not a JWT"))?;
+    let typ = header.typ.as_deref().unwrap_or_default().to_ascii_lowercase();
+    if !matches!(typ.as_str(), "at+jwt" | "application/at+jwt") {
+        return Err(TokenError::Refused("typ"));
+    }
+    if !ALLOWED.contains(&header.alg) {
+        return Err(TokenError::Refused("alg"));
+    }
+    let kid = header.kid.ok_or(TokenError::Refused("kid is missing"))?;
+    Ok(Asked { algorithm: header.alg, kid })
+}
+
+/// Whose token it is, if `key` signed it and it is good now.
+///
+/// # Errors
+/// [`TokenError::Refused`].
+pub fn subject(
+    token: &str,
+    asked: &Asked,
+    key: &DecodingKey,
+    expected: Expected<'_>,
+) -> Result<UserId, TokenError> {
+    let mut rules = Validation::new(asked.algorithm);
+    rules.leeway = SKEW_SECS;
+    rules.validate_nbf = true;
+    rules.validate_aud = false;
+    rules.set_required_spec_claims(&["exp", "iss", "sub"]);
+    rules.set_issuer(&[expected.issuer]);
+    let claims = decode::<Claims>(token, key, &rules)
+        .map_err(|_| TokenError::Refused("signature or claims"))?
+        .claims;
+    if claims.client_id.as_deref() != Some(expected.client_id) {
+        return Err(TokenError::Refused("client_id"));
+    }
+    if claims.sub.is_empty() {
+        return Err(TokenError::Refused("sub"));
+    }
+    Ok(UserId(claims.sub))
+}
