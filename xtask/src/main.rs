@@ -3,6 +3,7 @@
 
 mod command;
 mod environment;
+mod fuzz;
 mod model;
 mod page;
 mod run;
@@ -34,6 +35,8 @@ enum Command {
         #[arg(long)]
         long: bool,
     },
+    /// Give each fuzz target of the relay to libFuzzer for a minute.
+    Fuzz(fuzz::Options),
     /// Say what this machine lacks, and change nothing.
     Doctor,
     /// Write the page's TypeScript from the Rust types.
@@ -59,6 +62,7 @@ fn dispatch(command: Command) -> Result<()> {
         Command::Run(options) => run::run(&options),
         Command::Test(options) => test::run(&options),
         Command::Schemathesis { long } => schemathesis::run(long),
+        Command::Fuzz(options) => fuzz::run(&options),
         Command::Doctor => system::doctor(),
         Command::Bindings => {
             command::cargo(["test", "-q", "--package", "autocrea", "--lib", "bindings"])

@@ -1,7 +1,7 @@
 //! `cargo xtask test`: everything that CI checks, cheapest first, so that a slip shows early.
 
 use crate::command::{Command, cargo};
-use crate::{model, page, schemathesis, system};
+use crate::{fuzz, model, page, schemathesis, system};
 use anyhow::Result;
 
 #[derive(clap::Args)]
@@ -38,9 +38,10 @@ pub fn run(options: &Options) -> Result<()> {
     model::install_smollm2()?;
     let everything = cargo(everything);
     if options.long {
-        everything.env(LONG, "1").run()?
+        everything.env(LONG, "1").run()?;
+        fuzz::run(&fuzz::Options::default())?;
     } else {
-        everything.run()?
+        everything.run()?;
     }
     schemathesis::run(options.long)
 }
