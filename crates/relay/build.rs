@@ -4,5 +4,6 @@
 
 fn main() {
     println!("cargo:rerun-if-changed=../../migrations/relay/sqlite");
+    println!("cargo:rerun-if-changed=../../migrations/relay/postgres");
     println!("cargo:rerun-if-changed=build.rs");
 }

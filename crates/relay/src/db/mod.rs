@@ -2,8 +2,10 @@
 //!
 //! All logic that must happen together is a plain, synchronous function over [`Tx`]; [`Db::write`]
 //! and [`Db::read`] carry it to the engine and answer when it is durable. SQL stays in the subset
-//! that SQLite and PostgreSQL share, with `?1` placeholders and integers for times, so that the
-//! second engine is another variant behind [`Db`] and nothing above it changes.
+//! that SQLite and PostgreSQL share, with `?1` placeholders and integers for times; what only
+//! PostgreSQL needs (`FOR UPDATE SKIP LOCKED`) stands in a `/*pg: … */` comment. On SQLite there is
+//! one transaction at a time; on PostgreSQL they run side by side, so whoever reads and then writes
+//! what is a person's holds that person first ([`Tx::hold_person`]).
 //!
 //! A transaction that changes what a person can see calls [`Tx::touch`]: their snapshot's version
 //! grows in the same transaction, and after the commit whoever watches them is signalled through
@@ -11,22 +13,26 @@
 //!
 //! Deliberately not here: any table. Each noun's SQL is with the noun.
 
+mod job;
 mod lock;
 mod migrations;
+mod postgres;
 mod sqlite;
 mod value;
 
 pub use lock::Lock;
-pub use migrations::run as migrate;
+pub use postgres::Fault;
 pub use value::{Column, Param, Row, SqlValue};
 
 use crate::changes::Changes;
 use crate::clock::Clock;
 use crate::config::Database;
 use autocrea_protocol::{UnixMillis, UserId};
+use secrecy::ExposeSecret as _;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
+use value::Source;
 
 /// What can go wrong beneath a transaction.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -34,6 +40,9 @@ pub enum DbError {
     /// The engine refused: a constraint, a full disk, a damaged file.
     #[error("the database refused: {0}")]
     Sqlite(Arc<rusqlite::Error>),
+    /// As [`DbError::Sqlite`], or PostgreSQL is not there.
+    #[error("the database refused: {0}")]
+    Postgres(Fault),
     /// A column did not hold what the program expected.
     #[error("column {index} of a row does not hold {expected}")]
     Column {
@@ -60,9 +69,6 @@ pub enum DbError {
     /// The migrations could not be applied.
     #[error("the migrations could not be applied: {0}")]
     Migration(Arc<refinery::Error>),
-    /// An engine that this build does not speak.
-    #[error("PostgreSQL is not supported by this version; use sqlite:")]
-    Unsupported,
 }
 
 impl From<rusqlite::Error> for DbError {
@@ -74,19 +80,34 @@ impl From<rusqlite::Error> for DbError {
 /// A handle on the database; cheap to clone.
 #[derive(Clone)]
 pub struct Db {
-    engine: Arc<sqlite::Sqlite>,
+    kept: Arc<Kept>,
+}
+
+/// By which engine.
+enum Kept {
+    Sqlite(sqlite::Sqlite),
+    Postgres(postgres::Postgres),
 }
 
 impl Db {
-    /// Opens the database that the configuration names, migrates it and starts its writer.
+    /// Opens the database that the configuration names, migrates it and starts its threads.
     ///
     /// # Errors
     /// If it cannot be opened or migrated.
     pub fn open(database: &Database, clock: Clock, changes: Changes) -> Result<Self, DbError> {
         match database {
             Database::Sqlite(path) => Self::open_sqlite(path, clock, changes),
-            Database::Postgres(_) => Err(DbError::Unsupported),
+            Database::Postgres(address) => {
+                let kept = postgres::Postgres::open(address.expose_secret(), clock, changes)?;
+                Ok(Self { kept: Arc::new(Kept::Postgres(kept)) })
+            }
         }
+    }
+
+    /// Whether other relays may serve the same database.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        matches!(*self.kept, Kept::Postgres(_))
     }
 
     /// Waits for the right to serve the database, where only one process may have it.
@@ -105,8 +126,8 @@ impl Db {
     /// # Errors
     /// If it cannot be opened or migrated.
     pub fn open_sqlite(path: &Path, clock: Clock, changes: Changes) -> Result<Self, DbError> {
-        let engine = sqlite::Sqlite::open(path, clock, changes)?;
-        Ok(Self { engine: Arc::new(engine) })
+        let kept = sqlite::Sqlite::open(path, clock, changes)?;
+        Ok(Self { kept: Arc::new(Kept::Sqlite(kept)) })
     }
 
     /// Runs `work` in a transaction and answers when it is durable. An error rolls back what `work`
@@ -122,7 +143,10 @@ impl Db {
         T: Send + 'static,
         E: From<DbError> + Send + 'static,
     {
-        self.engine.write(work).await
+        match &*self.kept {
+            Kept::Sqlite(engine) => engine.write(work).await,
+            Kept::Postgres(engine) => engine.run(true, work).await,
+        }
     }
 
     /// Runs `work` on a snapshot that does not change under it. Writing in it fails.
@@ -137,7 +161,10 @@ impl Db {
         T: Send + 'static,
         E: From<DbError> + Send + 'static,
     {
-        self.engine.read(work).await
+        match &*self.kept {
+            Kept::Sqlite(engine) => engine.read(work).await,
+            Kept::Postgres(engine) => engine.run(false, work).await,
+        }
     }
 
     /// A number that changes when somebody else (a command, on SQLite) has written to the database:
@@ -161,14 +188,21 @@ impl Db {
 
 /// A transaction that is running.
 pub struct Tx<'a> {
-    connection: &'a rusqlite::Connection,
+    engine: Engine<'a>,
     now: UnixMillis,
     touched: BTreeSet<UserId>,
+    held: BTreeSet<UserId>,
+}
+
+/// What runs its statements.
+enum Engine<'a> {
+    Sqlite(&'a rusqlite::Connection),
+    Postgres(&'a mut postgres::Session),
 }
 
 impl<'a> Tx<'a> {
-    fn new(connection: &'a rusqlite::Connection, now: UnixMillis) -> Self {
-        Self { connection, now, touched: BTreeSet::new() }
+    fn new(engine: Engine<'a>, now: UnixMillis) -> Self {
+        Self { engine, now, touched: BTreeSet::new(), held: BTreeSet::new() }
     }
 
     /// Runs a statement; answers how many rows it changed.
@@ -176,9 +210,14 @@ impl<'a> Tx<'a> {
     /// # Errors
     /// If the engine refuses.
     pub fn execute(&mut self, sql: &'static str, params: &[&dyn Param]) -> Result<usize, DbError> {
-        let mut statement = self.connection.prepare_cached(sql)?;
-        value::bind(&mut statement, params)?;
-        Ok(statement.raw_execute()?)
+        match &mut self.engine {
+            Engine::Sqlite(connection) => {
+                let mut statement = connection.prepare_cached(sql)?;
+                value::bind(&mut statement, params)?;
+                Ok(statement.raw_execute()?)
+            }
+            Engine::Postgres(session) => session.execute(sql, params),
+        }
     }
 
     /// The first row, if there is one.
@@ -191,12 +230,17 @@ impl<'a> Tx<'a> {
         params: &[&dyn Param],
         read: impl FnOnce(&Row<'_>) -> Result<T, DbError>,
     ) -> Result<Option<T>, DbError> {
-        let mut statement = self.connection.prepare_cached(sql)?;
-        value::bind(&mut statement, params)?;
-        let mut rows = statement.raw_query();
-        match rows.next()? {
-            Some(row) => Ok(Some(read(&Row(row))?)),
-            None => Ok(None),
+        match &mut self.engine {
+            Engine::Sqlite(connection) => {
+                let mut statement = connection.prepare_cached(sql)?;
+                value::bind(&mut statement, params)?;
+                let mut rows = statement.raw_query();
+                rows.next()?.map(|row| read(&Row(Source::Sqlite(row)))).transpose()
+            }
+            Engine::Postgres(session) => {
+                let rows = session.query(sql, params)?;
+                rows.first().map(|row| read(&Row(Source::Postgres(row)))).transpose()
+            }
         }
     }
 
@@ -223,14 +267,22 @@ impl<'a> Tx<'a> {
         params: &[&dyn Param],
         mut read: impl FnMut(&Row<'_>) -> Result<T, DbError>,
     ) -> Result<Vec<T>, DbError> {
-        let mut statement = self.connection.prepare_cached(sql)?;
-        value::bind(&mut statement, params)?;
-        let mut rows = statement.raw_query();
-        let mut all = Vec::new();
-        while let Some(row) = rows.next()? {
-            all.push(read(&Row(row))?);
+        match &mut self.engine {
+            Engine::Sqlite(connection) => {
+                let mut statement = connection.prepare_cached(sql)?;
+                value::bind(&mut statement, params)?;
+                let mut rows = statement.raw_query();
+                let mut all = Vec::new();
+                while let Some(row) = rows.next()? {
+                    all.push(read(&Row(Source::Sqlite(row)))?);
+                }
+                Ok(all)
+            }
+            Engine::Postgres(session) => {
+                let rows = session.query(sql, params)?;
+                rows.iter().map(|row| read(&Row(Source::Postgres(row)))).collect()
+            }
         }
-        Ok(all)
     }
 
     /// Holds a person's row until the transaction ends. Whoever reads and then writes what belongs
@@ -241,8 +293,13 @@ impl<'a> Tx<'a> {
     ///
     /// # Errors
     /// If the engine refuses.
-    pub fn hold_person(&mut self, _user: &UserId) -> Result<(), DbError> {
-        Ok(())
+    pub fn hold_person(&mut self, user: &UserId) -> Result<(), DbError> {
+        match &mut self.engine {
+            Engine::Postgres(session) if self.held.insert(user.clone()) => {
+                session.send_later("SELECT 1 FROM people WHERE id = ?1 FOR UPDATE", user)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The time of this transaction.
@@ -257,9 +314,13 @@ impl<'a> Tx<'a> {
     /// # Errors
     /// If the engine refuses.
     pub fn touch(&mut self, user: &UserId) -> Result<(), DbError> {
-        if self.touched.insert(user.clone()) {
-            self.execute("UPDATE people SET version = version + 1 WHERE id = ?1", &[user])?;
+        const GROW: &str = "UPDATE people SET version = version + 1 WHERE id = ?1";
+        if !self.touched.insert(user.clone()) {
+            return Ok(());
         }
-        Ok(())
+        match &mut self.engine {
+            Engine::Postgres(session) => session.send_later(GROW, user),
+            Engine::Sqlite(_) => self.execute(GROW, &[user]).map(drop),
+        }
     }
 }

@@ -6,19 +6,19 @@
 //! back its own savepoint and nothing else. Reads run on a few connections of their own, each on a
 //! snapshot (WAL), and never wait for the writer.
 
-use super::{DbError, Tx, migrations};
+use super::job::{Job, caught, job};
+use super::{DbError, Engine, Tx, migrations};
 use crate::changes::Changes;
 use crate::clock::Clock;
 use autocrea_protocol::UserId;
 use parking_lot::Mutex;
 use rusqlite::{Connection, OpenFlags};
 use std::collections::BTreeSet;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::Semaphore;
 
 /// Connections that only read.
 const READERS: usize = 4;
@@ -38,52 +38,6 @@ struct Readers {
     free: Semaphore,
 }
 
-/// A piece of work on its way through the writer.
-trait Job: Send {
-    /// Runs it; false if what it did is to be rolled back.
-    fn run(&mut self, tx: &mut Tx<'_>) -> bool;
-    /// Tells the caller. `group` is the error of the commit, if that failed.
-    fn answer(self: Box<Self>, group: Option<DbError>);
-}
-
-struct Work<T, E, F> {
-    work: Option<F>,
-    result: Option<Result<T, E>>,
-    reply: oneshot::Sender<Result<T, E>>,
-}
-
-impl<T, E, F> Job for Work<T, E, F>
-where
-    T: Send,
-    E: From<DbError> + Send,
-    F: FnOnce(&mut Tx<'_>) -> Result<T, E> + Send,
-{
-    fn run(&mut self, tx: &mut Tx<'_>) -> bool {
-        let Some(work) = self.work.take() else { return false };
-        let result = caught(work, tx);
-        let keep = result.is_ok();
-        self.result = Some(result);
-        keep
-    }
-
-    fn answer(self: Box<Self>, group: Option<DbError>) {
-        let result = match (group, self.result) {
-            (Some(error), Some(Ok(_)) | None) => Err(error.into()),
-            (_, Some(result)) => result,
-            (None, None) => Err(DbError::Closed.into()),
-        };
-        // Whoever asked may have gone; the work is done all the same.
-        self.reply.send(result).ok();
-    }
-}
-
-fn caught<T, E: From<DbError>>(
-    work: impl FnOnce(&mut Tx<'_>) -> Result<T, E>,
-    tx: &mut Tx<'_>,
-) -> Result<T, E> {
-    catch_unwind(AssertUnwindSafe(|| work(tx))).unwrap_or_else(|_| Err(DbError::Panicked.into()))
-}
-
 impl Sqlite {
     pub(super) fn open(path: &Path, clock: Clock, changes: Changes) -> Result<Self, DbError> {
         let mut connection = Connection::open(path)?;
@@ -92,7 +46,7 @@ impl Sqlite {
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "foreign_keys", "ON")?;
         connection.set_prepared_statement_cache_capacity(256);
-        migrations::run(&mut connection)?;
+        migrations::sqlite(&mut connection)?;
 
         let mut idle = Vec::with_capacity(READERS);
         for _ in 0..READERS {
@@ -124,8 +78,7 @@ impl Sqlite {
         T: Send + 'static,
         E: From<DbError> + Send + 'static,
     {
-        let (reply, answer) = oneshot::channel();
-        let job = Box::new(Work { work: Some(work), result: None, reply });
+        let (job, answer) = job(work);
         let queued = self.queue.as_ref().is_some_and(|queue| queue.send(job).is_ok());
         if !queued {
             return Err(DbError::Closed.into());
@@ -149,7 +102,7 @@ impl Sqlite {
         let done = tokio::task::spawn_blocking(move || {
             let connection = readers.idle.lock().pop();
             let result = match &connection {
-                Some(connection) => read_on(connection, Tx::new(connection, now), work),
+                Some(connection) => read_on(connection, Tx::new(Engine::Sqlite(connection), now), work),
                 None => Err(DbError::Closed.into()),
             };
             readers.idle.lock().extend(connection);
@@ -221,7 +174,7 @@ impl Writer {
         let now = self.clock.now();
         for job in group {
             self.batch("SAVEPOINT job")?;
-            let mut tx = Tx::new(&self.connection, now);
+            let mut tx = Tx::new(Engine::Sqlite(&self.connection), now);
             if job.run(&mut tx) {
                 touched.append(&mut tx.touched);
             } else {

@@ -88,7 +88,13 @@ pub(super) fn bind(
 }
 
 /// One row of an answer; columns are counted from 0.
-pub struct Row<'a>(pub(super) &'a rusqlite::Row<'a>);
+pub struct Row<'a>(pub(super) Source<'a>);
+
+/// Whose row it is.
+pub(super) enum Source<'a> {
+    Sqlite(&'a rusqlite::Row<'a>),
+    Postgres(&'a tokio_postgres::Row),
+}
 
 impl Row<'_> {
     /// The value of a column.
@@ -96,9 +102,22 @@ impl Row<'_> {
     /// # Errors
     /// [`DbError::Column`] if it holds something else.
     pub fn get<T: Column>(&self, index: usize) -> Result<T, DbError> {
-        let value = self.0.get_ref(index)?;
-        T::read(value).ok_or(DbError::Column { index, expected: T::EXPECTED })
+        let value = match self.0 {
+            Source::Sqlite(row) => plain(row.get_ref(index)?),
+            Source::Postgres(row) => row.try_get(index).ok(),
+        };
+        value.and_then(T::read).ok_or(DbError::Column { index, expected: T::EXPECTED })
     }
+}
+
+fn plain(value: ValueRef<'_>) -> Option<SqlValue<'_>> {
+    Some(match value {
+        ValueRef::Null => SqlValue::Null,
+        ValueRef::Integer(number) => SqlValue::Integer(number),
+        ValueRef::Text(text) => SqlValue::Text(std::str::from_utf8(text).ok()?),
+        ValueRef::Blob(bytes) => SqlValue::Blob(bytes),
+        ValueRef::Real(_) => return None,
+    })
 }
 
 /// Whatever a column can be read as.
@@ -106,14 +125,14 @@ pub trait Column: Sized {
     /// For the error.
     const EXPECTED: &'static str;
     /// The value, if it is one.
-    fn read(value: ValueRef<'_>) -> Option<Self>;
+    fn read(value: SqlValue<'_>) -> Option<Self>;
 }
 
 impl<T: Column> Column for Option<T> {
     const EXPECTED: &'static str = T::EXPECTED;
-    fn read(value: ValueRef<'_>) -> Option<Self> {
+    fn read(value: SqlValue<'_>) -> Option<Self> {
         match value {
-            ValueRef::Null => Some(None),
+            SqlValue::Null => Some(None),
             other => T::read(other).map(Some),
         }
     }
@@ -123,7 +142,7 @@ macro_rules! columns {
     ($($kind:ty, $expected:literal, $pattern:pat => $value:expr;)*) => {
         $(impl Column for $kind {
             const EXPECTED: &'static str = $expected;
-            fn read(value: ValueRef<'_>) -> Option<Self> {
+            fn read(value: SqlValue<'_>) -> Option<Self> {
                 match value {
                     $pattern => $value,
                     _ => None,
@@ -133,16 +152,16 @@ macro_rules! columns {
     };
 }
 columns! {
-    i64, "an integer", ValueRef::Integer(number) => Some(number);
-    u32, "a small integer", ValueRef::Integer(number) => u32::try_from(number).ok();
-    bool, "0 or 1", ValueRef::Integer(number) => Some(number != 0);
-    String, "text", ValueRef::Text(text) => String::from_utf8(text.to_vec()).ok();
-    Vec<u8>, "bytes", ValueRef::Blob(bytes) => Some(bytes.to_vec());
-    uuid::Uuid, "a UUID", ValueRef::Text(text) => uuid::Uuid::try_parse_ascii(text).ok();
-    Tokens, "tokens", ValueRef::Integer(number) => Some(Tokens(number));
-    UnixMillis, "a time", ValueRef::Integer(number) => Some(UnixMillis(number));
-    UserId, "a user id", ValueRef::Text(text) => String::from_utf8(text.to_vec()).ok().map(UserId);
-    PlanId, "a plan id", ValueRef::Text(text) => String::from_utf8(text.to_vec()).ok().map(PlanId);
-    GenerationId, "a generation id", ValueRef::Text(text) =>
-        uuid::Uuid::try_parse_ascii(text).ok().map(GenerationId);
+    i64, "an integer", SqlValue::Integer(number) => Some(number);
+    u32, "a small integer", SqlValue::Integer(number) => u32::try_from(number).ok();
+    bool, "0 or 1", SqlValue::Integer(number) => Some(number != 0);
+    String, "text", SqlValue::Text(text) => Some(text.to_owned());
+    Vec<u8>, "bytes", SqlValue::Blob(bytes) => Some(bytes.to_vec());
+    uuid::Uuid, "a UUID", SqlValue::Text(text) => uuid::Uuid::try_parse(text).ok();
+    Tokens, "tokens", SqlValue::Integer(number) => Some(Tokens(number));
+    UnixMillis, "a time", SqlValue::Integer(number) => Some(UnixMillis(number));
+    UserId, "a user id", SqlValue::Text(text) => Some(UserId(text.to_owned()));
+    PlanId, "a plan id", SqlValue::Text(text) => Some(PlanId(text.to_owned()));
+    GenerationId, "a generation id", SqlValue::Text(text) =>
+        uuid::Uuid::try_parse(text).ok().map(GenerationId);
 }

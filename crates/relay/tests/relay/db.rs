@@ -1,22 +1,15 @@
 //! What the database promises to everything above it.
 
+use crate::support::place::Place;
 use autocrea_relay::changes::Changes;
 use autocrea_relay::clock::Clock;
 use autocrea_relay::config::Database;
 use autocrea_relay::db::{Db, DbError, Tx};
-use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::Duration;
-use tempfile::TempDir;
 
-fn place() -> (TempDir, PathBuf) {
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("relay.db");
-    (folder, path)
-}
-
-fn open(path: &Path) -> Result<Db, DbError> {
-    Db::open_sqlite(path, Clock::system(), Changes::default())
+fn open(place: &Place) -> Result<Db, DbError> {
+    place.open(&Clock::system(), Changes::default())
 }
 
 fn add_person(tx: &mut Tx<'_>, id: &str) -> Result<(), DbError> {
@@ -31,67 +24,68 @@ fn people(tx: &mut Tx<'_>) -> Result<i64, DbError> {
 
 #[tokio::test]
 async fn what_is_closed_is_one_file_and_opens_again_with_all_that_was_in_it() {
-    let (folder, path) = place();
-    let db = open(&path).expect("opens");
+    let place = Place::bare();
+    let db = open(&place).expect("opens");
     db.write(|tx| add_person(tx, "ana")).await.expect("written");
     db.read(people).await.expect("read");
     drop(db);
-    let left: Vec<_> = std::fs::read_dir(folder.path())
-        .expect("a folder")
-        .map(|file| file.expect("a file").file_name())
-        .collect();
-    assert_eq!(left, ["relay.db"]);
-    assert_eq!(open(&path).expect("opens").read(people).await.expect("read"), 1);
+    if !place.is_shared() {
+        let left: Vec<_> = std::fs::read_dir(place.path())
+            .expect("a folder")
+            .map(|file| file.expect("a file").file_name())
+            .collect();
+        assert_eq!(left, ["relay.db"]);
+    }
+    assert_eq!(open(&place).expect("opens").read(people).await.expect("read"), 1);
 }
 
 #[tokio::test]
 async fn yesterdays_program_opens_tomorrows_database() {
-    let (_folder, path) = place();
-    drop(open(&path).expect("opens"));
-    let newer = rusqlite::Connection::open(&path).expect("opens");
-    newer
-        .execute_batch(
+    let place = Place::bare();
+    drop(open(&place).expect("opens"));
+    place.run(
             "INSERT INTO refinery_schema_history (version, name, applied_on, checksum)
              VALUES (999, 'from_tomorrow', '2027-01-01T00:00:00Z', '1');
              ALTER TABLE people ADD COLUMN from_tomorrow TEXT;",
-        )
-        .expect("migrated by tomorrow's");
-    drop(newer);
-    let db = open(&path).expect("opens all the same");
+        );
+    let db = open(&place).expect("opens all the same");
     db.write(|tx| add_person(tx, "ana")).await.expect("written");
 }
 
 #[test]
 fn a_migration_that_was_changed_after_it_was_released_is_refused() {
-    let (_folder, path) = place();
-    drop(open(&path).expect("opens"));
-    let other = rusqlite::Connection::open(&path).expect("opens");
+    let place = Place::bare();
+    drop(open(&place).expect("opens"));
+    let other = rusqlite::Connection::open(&place).expect("opens");
     let sql = "UPDATE refinery_schema_history SET checksum = '7' WHERE version = 1";
     assert_eq!(other.execute(sql, []).expect("changed"), 1);
     drop(other);
-    assert!(matches!(open(&path), Err(DbError::Migration(_))));
+    assert!(matches!(open(&place), Err(DbError::Migration(_))));
 }
 
 #[test]
 fn a_file_that_is_no_database_is_refused_and_left_as_it_is() {
-    let (_folder, path) = place();
+    let place = Place::bare();
+    let path = place.file();
     std::fs::write(&path, "these are my notes, not a database at all").expect("written");
-    assert!(open(&path).is_err());
+    assert!(Db::open_sqlite(&path, Clock::system(), Changes::default()).is_err());
     let text = std::fs::read_to_string(&path).expect("still there");
     assert!(text.starts_with("these are my notes"));
 }
 
 #[tokio::test]
 async fn a_read_cannot_write() {
-    let (_folder, path) = place();
-    let db = open(&path).expect("opens");
-    assert!(matches!(db.read(|tx| add_person(tx, "ana")).await, Err(DbError::Sqlite(_))));
+    let place = Place::bare();
+    let db = open(&place).expect("opens");
+    let refused = db.read(|tx| add_person(tx, "ana")).await;
+    assert!(matches!(refused, Err(DbError::Sqlite(_) | DbError::Postgres(_))));
+    assert_eq!(db.read(people).await.expect("read"), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn readers_do_not_wait_for_the_writer_and_do_not_see_what_is_not_committed() {
-    let (_folder, path) = place();
-    let db = open(&path).expect("opens");
+    let place = Place::bare();
+    let db = open(&place).expect("opens");
     let (go_on, wait) = mpsc::channel::<()>();
     let (begun, has_begun) = tokio::sync::oneshot::channel();
     let writer = db.clone();
@@ -113,8 +107,8 @@ async fn readers_do_not_wait_for_the_writer_and_do_not_see_what_is_not_committed
 
 #[tokio::test]
 async fn only_one_relay_serves_a_database_and_its_successor_waits_for_its_end() {
-    let (_folder, path) = place();
-    let database = Database::Sqlite(path);
+    let place = Place::bare();
+    let database = Database::Sqlite(place.file());
     let first = Db::lock(&database).await.expect("free").expect("SQLite is for one process");
     let mut second = tokio::spawn(async move { Db::lock(&database).await });
     let early = tokio::time::timeout(Duration::from_millis(200), &mut second).await;

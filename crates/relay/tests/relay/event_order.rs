@@ -5,6 +5,7 @@
 //! given, while the story goes on, some of the events so far in any order and number, and in the
 //! end all of them, shuffled. Then both must stand the same.
 
+use crate::support::place::Place;
 use autocrea_protocol::{AccountSnapshot, UserId};
 use autocrea_relay::billing::{Billing, inbox, refresh, worker};
 use autocrea_relay::changes::Changes;
@@ -20,7 +21,6 @@ use proptest::prelude::*;
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
-use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
 const ANA: &str = "user_ana";
@@ -189,14 +189,14 @@ impl Shop<'_> {
 /// A relay's billing, worked by hand.
 struct Desk {
     billing: Arc<Billing>,
-    _folder: TempDir,
+    _place: Place,
 }
 
 impl Desk {
     async fn open(sandbox: &Sandbox, clock: &Clock) -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
+        let place = Place::new();
         let environment =
-            crate::support::environment(sandbox, "http://127.0.0.1:5000", &folder, &[]);
+            crate::support::environment(sandbox, "http://127.0.0.1:5000", &place, &[]);
         let config = Config::from_layers(None, &environment).expect("a configuration");
         let db = Db::open(&config.database, clock.clone(), Changes::default()).expect("a database");
         let plans = config.plans.clone();
@@ -205,7 +205,7 @@ impl Desk {
             .expect("a person");
         let stopping = CancellationToken::new();
         let billing = Billing::new(Arc::new(config), db, clock.clone(), stopping);
-        Self { billing: billing.expect("a client"), _folder: folder }
+        Self { billing: billing.expect("a client"), _place: place }
     }
 
     /// What the webhook does.

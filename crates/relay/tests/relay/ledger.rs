@@ -1,5 +1,6 @@
 //! The ledger's promises, kept by the real database.
 
+use crate::support::place::Place;
 use autocrea_protocol::ledger::EntryKind;
 use autocrea_protocol::{GenerationId, Tokens, UnixMillis, UserId};
 use autocrea_relay::account;
@@ -14,7 +15,6 @@ use autocrea_relay::ledger::{
 use proptest::prelude::*;
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
-use tempfile::TempDir;
 use uuid::Uuid;
 
 const DAY: i64 = 24 * 3_600_000;
@@ -22,7 +22,7 @@ const FREE: i64 = 20_000;
 
 /// A database of its own, with one person in it.
 struct Bench {
-    folder: TempDir,
+    place: Place,
     db: Db,
     clock: Clock,
     ana: UserId,
@@ -47,14 +47,12 @@ fn config() -> Config {
 
 impl Bench {
     async fn new() -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
+        let place = Place::new();
         // The middle of a month, so that days can pass without a new one beginning.
         let clock = Clock::system();
         clock.set(UnixMillis(1_794_700_800_000)); // 2026-11-15
-        let db =
-            Db::open_sqlite(&folder.path().join("relay.db"), clock.clone(), Changes::default())
-                .expect("a database");
-        let bench = Self { folder, db, clock, ana: UserId::from("user_ana") };
+        let db = place.open(&clock, Changes::default()).expect("a database");
+        let bench = Self { place, db, clock, ana: UserId::from("user_ana") };
         bench.see().await;
         bench
     }
@@ -133,17 +131,19 @@ impl Bench {
     }
 
     /// The power goes: whatever had been answered must be there, nothing else is known.
+    /// (Of PostgreSQL only the relay dies here.)
     fn crash(&mut self) {
-        let folder = tempfile::tempdir().expect("a folder");
-        for file in ["relay.db", "relay.db-wal"] {
-            let from = self.folder.path().join(file);
-            if from.exists() {
-                std::fs::copy(from, folder.path().join(file)).expect("a copy");
+        if !self.place.is_shared() {
+            let place = Place::new();
+            for file in ["relay.db", "relay.db-wal"] {
+                let from = self.place.path().join(file);
+                if from.exists() {
+                    std::fs::copy(from, place.path().join(file)).expect("a copy");
+                }
             }
+            self.place = place;
         }
-        let path = folder.path().join("relay.db");
-        self.db = Db::open_sqlite(&path, self.clock.clone(), Changes::default()).expect("opens");
-        self.folder = folder;
+        self.db = self.place.open(&self.clock, Changes::default()).expect("opens");
     }
 }
 
@@ -473,7 +473,7 @@ proptest! {
                 version = now;
             }
             let entries: i64 = bench.db.read(|tx| tx.query_one(
-                "SELECT COALESCE(SUM(tokens), 0) FROM entries WHERE kind = 'settle'", &[],
+                "SELECT CAST(COALESCE(SUM(tokens), 0) AS BIGINT) FROM entries WHERE kind = 'settle'", &[],
                 |row| row.get(0),
             )).await.map_err(|error: DbError| error).expect("a sum");
             assert_eq!(entries, model.spent);

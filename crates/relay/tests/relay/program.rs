@@ -1,7 +1,9 @@
 //! The program itself: its commands, its exit codes, and what it says.
 
+use crate::support::place::Place;
 use crate::support::{ANA, Events, World};
 use autocrea_relay::config::DEFAULT;
+use autocrea_relay::db::DbError;
 use reqwest::Method;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -20,13 +22,12 @@ fn run(command: &mut Command) -> (i32, String, String) {
 
 fn file(folder: &Path, database: &str) -> String {
     let text = format!(
-        "public_url = \"http://127.0.0.1:5000\"\n[database]\nurl = \"sqlite:{}\"\n\
+        "public_url = \"http://127.0.0.1:5000\"\n[database]\nurl = \"{database}\"\n\
          [clerk]\nissuer = \"http://127.0.0.1:9\"\nclient_id = \"c\"\n\
          [stripe]\nsecret_key = \"sk\"\nwebhook_secret = \"whsec\"\napi_base = \"http://127.0.0.1:9\"\n\
          [joxcoder]\nurl = \"http://127.0.0.1:9/v1\"\n\
          [resend]\nbase_url = \"http://127.0.0.1:9\"\n\
-         [plans.creator]\nprice_id = \"a\"\n[plans.pro]\nprice_id = \"b\"\n[plans.business]\nprice_id = \"c\"\n",
-        folder.join(database).display()
+         [plans.creator]\nprice_id = \"a\"\n[plans.pro]\nprice_id = \"b\"\n[plans.business]\nprice_id = \"c\"\n"
     );
     let path = folder.join("relay.toml");
     std::fs::write(&path, text).expect("written");
@@ -61,28 +62,30 @@ fn the_default_configuration_is_printed_without_any_being_needed() {
 
 #[test]
 fn the_file_may_be_named_before_or_after_the_command_or_in_the_environment() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = file(folder.path(), "relay.db");
+    let place = Place::bare();
+    let path = file(place.path(), &place.url());
     assert_eq!(run(relay().args(["--config", &path, "migrate"])).0, 0);
     assert_eq!(run(relay().args(["migrate", "--config", &path])).0, 0);
     assert_eq!(run(relay().arg("migrate").env("RELAY_CONFIG", &path)).0, 0);
-    assert!(folder.path().join("relay.db").exists());
+    place.run("SELECT id FROM people");
 }
 
 #[test]
 fn a_database_that_cannot_be_reached_ends_with_69() {
     let folder = tempfile::tempdir().expect("a folder");
-    let path = file(folder.path(), "no/such/folder/relay.db");
+    for nowhere in ["sqlite:/no/such/folder/relay.db", "postgres://ana@127.0.0.1:1/relay"] {
+    let path = file(folder.path(), nowhere);
     for command in ["serve", "migrate"] {
         let (code, _, error) = run(relay().args([command, "--config", &path]));
         assert_eq!(code, 69, "{command}: {error}");
+    }
     }
 }
 
 #[test]
 fn check_says_of_each_service_whether_it_can_be_reached() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = file(folder.path(), "relay.db");
+    let place = Place::bare();
+    let path = file(place.path(), &place.url());
     let idle = ("METRICS_BIND", "127.0.0.1:9");
     let redis = ("REDIS_URL", "redis://:hunter2@127.0.0.1:9");
     let mut check = relay();
@@ -109,7 +112,7 @@ fn check_says_of_each_service_whether_it_can_be_reached() {
 async fn tokens_are_given_by_hand_and_the_ledger_audits_itself() {
     let world = World::start().await;
     world.get("/api/account").await;
-    let path = file(world.folder(), "relay.db");
+    let path = file(world.folder(), &world.place.url());
     let grant = |user: &str| {
         let user = user.to_owned();
         let mut command = relay();
@@ -121,11 +124,10 @@ async fn tokens_are_given_by_hand_and_the_ledger_audits_itself() {
     assert_eq!(events.data().await["tokens"]["remaining"], 20_000);
     let (code, _, error) = grant(world.user(ANA).as_str()).await.expect("ran");
     assert_eq!(code, 0, "{error}");
-    let kept = rusqlite::Connection::open(world.folder().join("relay.db")).expect("opens");
     let sql = "SELECT reason FROM entries WHERE source LIKE 'grant:%'";
-    let reason: String = kept.query_row(sql, [], |row| row.get(0)).expect("an entry");
-    assert_eq!(reason, "sorry");
-    drop(kept);
+    let db = &world.relay.app.db;
+    let reason = db.read(move |tx| tx.query_one(sql, &[], |row| row.get::<String>(0))).await;
+    assert_eq!(reason.map_err(|error: DbError| error).expect("an entry"), "sorry");
     assert_eq!(grant("user_nobody").await.expect("ran").0, 1);
     assert_eq!(world.get("/api/tokens/usage").await["remaining"], 25_000);
     assert_eq!(events.data().await["tokens"]["remaining"], 25_000, "who watches is told");
@@ -135,9 +137,7 @@ async fn tokens_are_given_by_hand_and_the_ledger_audits_itself() {
         tokio::task::spawn_blocking(move || run(&mut command))
     };
     assert_eq!(verify().await.expect("ran").0, 0);
-    let spoil = rusqlite::Connection::open(world.folder().join("relay.db")).expect("opens");
-    let changed = spoil.execute("UPDATE entries SET tokens = tokens + 1 WHERE kind = 'grant'", []);
-    assert_eq!(changed.expect("changed"), 2);
+    world.place.run("UPDATE entries SET tokens = tokens + 1 WHERE kind = 'grant'");
     let (code, said, _) = verify().await.expect("ran");
     assert_ne!(code, 0);
     assert!(said.contains(world.user(ANA).as_str()), "{said}");

@@ -7,7 +7,7 @@ use std::process::Command;
 /// Runs the program on the world's database; its exit code and what it printed.
 async fn relay(world: &World, arguments: &[&str]) -> (i32, String) {
     let url = world.relay.app.config.public_url.clone();
-    let environment = crate::support::environment(&world.sandbox, &url, &world.folder, &[]);
+    let environment = crate::support::environment(&world.sandbox, &url, &world.place, &[]);
     let mut command = Command::new(env!("CARGO_BIN_EXE_autocrea-relay"));
     command.env_clear().envs(environment).args(arguments);
     // The sandbox runs on this thread: the program must not hold it up.

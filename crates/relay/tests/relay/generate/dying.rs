@@ -2,6 +2,7 @@
 
 use super::stage::{Person, Stage, refusal, request};
 use crate::support::environment;
+use crate::support::place::Place;
 use autocrea_protocol::generation::StreamCode;
 use autocrea_protocol::{ErrorCode, Tokens};
 use autocrea_sandbox::joxcoder::Reply;
@@ -9,17 +10,16 @@ use autocrea_sandbox::{Options, Sandbox};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tempfile::TempDir;
 use tokio::process::{Child, Command};
 use uuid::Uuid;
 
 /// A relay as a process of its own, which can be killed.
-async fn start(sandbox: &Sandbox, folder: &TempDir, addr: SocketAddr) -> Child {
+async fn start(sandbox: &Sandbox, place: &Place, addr: SocketAddr) -> Child {
     let url = format!("http://{addr}");
     let bind = addr.to_string();
     let relay = Command::new(env!("CARGO_BIN_EXE_autocrea-relay"))
         .arg("serve")
-        .envs(environment(sandbox, &url, folder, &[("RELAY_BIND", &bind)]))
+        .envs(environment(sandbox, &url, place, &[("RELAY_BIND", &bind)]))
         .kill_on_drop(true)
         .spawn()
         .unwrap();
@@ -33,8 +33,8 @@ async fn start(sandbox: &Sandbox, folder: &TempDir, addr: SocketAddr) -> Child {
 }
 
 /// Waits until something is in the spool, which is soon after it was on the wire.
-async fn spooled(folder: &TempDir) {
-    let spool = rusqlite::Connection::open(folder.path().join("relay.db-spool")).unwrap();
+async fn spooled(place: &Place) {
+    let spool = rusqlite::Connection::open(place.path().join("relay.db-spool")).unwrap();
     let pieces = || spool.query_row("SELECT count(*) FROM pieces", [], |row| row.get::<_, i64>(0));
     let written = async {
         while pieces().unwrap() == 0 {
@@ -51,20 +51,20 @@ fn free_address() -> SocketAddr {
 #[tokio::test]
 async fn a_relay_that_dies_keeps_what_had_arrived_and_charges_nothing() {
     let sandbox = Sandbox::start(Options::default()).await.unwrap();
-    let folder = tempfile::tempdir().unwrap();
+    let place = Place::new();
     let addr = free_address();
-    let mut relay = start(&sandbox, &folder, addr).await;
+    let mut relay = start(&sandbox, &place, addr).await;
     let token = sandbox.clerk.access_token("ana@example.com");
     let ana = Person::new(&format!("http://{addr}"), token);
     sandbox.joxcoder.script(Reply::pieces(["uno", " dos"]).hold_after(1));
     let id = Uuid::now_v7();
     let mut events = ana.generate(id, "hola").await;
     assert_eq!(events.first_text().await, "uno");
-    spooled(&folder).await;
+    spooled(&place).await;
     relay.kill().await.unwrap();
     assert_eq!(events.next().await, None, "a dead relay says nothing");
 
-    let _relay = start(&sandbox, &folder, addr).await;
+    let _relay = start(&sandbox, &place, addr).await;
     let told = ana.attach(id, 0).await.all().await;
     assert_eq!(told.text(), "uno");
     assert_eq!(told.failed().code, StreamCode::Interrupted);
@@ -81,16 +81,16 @@ async fn a_relay_that_dies_keeps_what_had_arrived_and_charges_nothing() {
 #[tokio::test]
 async fn a_finished_generation_outlives_the_relay() {
     let sandbox = Sandbox::start(Options::default()).await.unwrap();
-    let folder = tempfile::tempdir().unwrap();
+    let place = Place::new();
     let addr = free_address();
-    let mut relay = start(&sandbox, &folder, addr).await;
+    let mut relay = start(&sandbox, &place, addr).await;
     let token = sandbox.clerk.access_token("ana@example.com");
     let ana = Person::new(&format!("http://{addr}"), token);
     sandbox.joxcoder.script(Reply::pieces(["uno", " dos"]));
     let id = Uuid::now_v7();
     let whole = ana.generate(id, "hola").await.all().await;
     relay.kill().await.unwrap();
-    let _relay = start(&sandbox, &folder, addr).await;
+    let _relay = start(&sandbox, &place, addr).await;
     let told = ana.attach(id, 0).await.all().await;
     assert_eq!(told.0, whole.0, "the same events, number by number");
 }

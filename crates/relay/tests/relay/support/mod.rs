@@ -1,6 +1,7 @@
 //! A sandbox and a relay in this process, on ports of their own, with a database of their own.
 
 pub mod gate;
+pub mod place;
 pub mod redis;
 pub mod shop;
 
@@ -9,11 +10,11 @@ use autocrea_relay::Running;
 use autocrea_relay::clock::Clock;
 use autocrea_relay::config::Config;
 use autocrea_sandbox::{Options, Sandbox};
+use place::Place;
 use reqwest::{Client, Method, RequestBuilder, Response};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::collections::VecDeque;
-use tempfile::TempDir;
 use tokio::net::TcpListener;
 
 /// What the person is called who signs in most.
@@ -26,7 +27,7 @@ pub struct World {
     pub http: Client,
     pub clock: Clock,
     environment: BTreeMap<String, String>,
-    pub folder: TempDir,
+    pub place: Place,
 }
 
 impl World {
@@ -39,23 +40,23 @@ impl World {
     pub async fn with(variables: &[(&str, &str)]) -> Self {
         rustls::crypto::ring::default_provider().install_default().ok();
         let sandbox = Sandbox::start(Options::default()).await.expect("a sandbox");
-        let folder = tempfile::tempdir().expect("a folder");
+        let place = Place::new();
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
-        let environment = environment(&sandbox, &url, &folder, variables);
+        let environment = environment(&sandbox, &url, &place, variables);
         let clock = Clock::system();
         let relay = serve(&environment, &clock, listener).await;
         let http = Client::builder().no_proxy().build().expect("a client");
-        Self { sandbox, relay, http, clock, environment, folder }
+        Self { sandbox, relay, http, clock, environment, place }
     }
 
     /// Stops the relay and starts another on the same database (and another port).
     pub async fn restart(self) -> Self {
-        let Self { sandbox, relay, http, clock, environment, folder } = self;
+        let Self { sandbox, relay, http, clock, environment, place } = self;
         relay.stop().await;
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let relay = serve(&environment, &clock, listener).await;
-        Self { sandbox, relay, http, clock, environment, folder }
+        Self { sandbox, relay, http, clock, environment, place }
     }
 
     /// An access token for a person, who is made at Clerk if new.
@@ -80,9 +81,9 @@ impl World {
         answer.json().await.expect("JSON")
     }
 
-    /// Where the database is, as `relay.db`.
+    /// A folder of its own.
     pub fn folder(&self) -> &std::path::Path {
-        self.folder.path()
+        self.place.path()
     }
 
     /// The id of a person.
@@ -95,7 +96,7 @@ impl World {
 pub fn environment(
     sandbox: &Sandbox,
     url: &str,
-    folder: &TempDir,
+    place: &Place,
     variables: &[(&str, &str)],
 ) -> BTreeMap<String, String> {
     let mut environment: BTreeMap<String, String> = [
@@ -110,8 +111,7 @@ pub fn environment(
     .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
     .collect();
     environment.extend(sandbox.relay_env(url));
-    let database = format!("sqlite:{}", folder.path().join("relay.db").display());
-    environment.insert("DATABASE_URL".to_owned(), database);
+    environment.insert("DATABASE_URL".to_owned(), place.url());
     let given = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     environment.extend(given);
     environment

@@ -1,0 +1,161 @@
+//! From a `postgres://` address to a connection.
+//!
+//! Encrypted unless the server is on this machine or the address says `sslmode=disable`. Whoever is
+//! encrypted to is also verified, by the public authorities or by those in `sslrootcert=FILE`;
+//! `verify-ca` and `verify-full` are taken as `require`, which is no less here.
+
+use super::fault::Fault;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::{ClientConfig, RootCertStore};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::{Client, Config, Connection, NoTls};
+use tokio_postgres_rustls::MakeRustlsConnect;
+use url::Url;
+
+const PATIENCE: Duration = Duration::from_secs(5);
+/// A peer that is gone is noticed: its locks are given back.
+const SILENCE: Duration = Duration::from_secs(20);
+/// What each connection is told at its beginning: no transaction waits for ever, nor holds a row
+/// for a process that has stopped.
+const MANNERS: &str = "-c idle_in_transaction_session_timeout=60s -c lock_timeout=30s -c jit=off";
+
+/// Where a database is, and how it is spoken to.
+#[derive(Clone)]
+pub(super) struct Address {
+    config: Config,
+    tls: MakeRustlsConnect,
+}
+
+/// The half of a connection that moves its bytes.
+pub(super) trait Wire: Send {
+    /// The next message that nobody asked for; `None` when the connection has ended.
+    fn poll_message(
+        &mut self,
+        cx: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<tokio_postgres::AsyncMessage, tokio_postgres::Error>>>;
+}
+
+impl<S, T> Wire for Connection<S, T>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+    T: AsyncRead + AsyncWrite + Unpin + Send,
+{
+    fn poll_message(
+        &mut self,
+        cx: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<tokio_postgres::AsyncMessage, tokio_postgres::Error>>> {
+        Self::poll_message(self, cx)
+    }
+}
+
+impl Address {
+    /// Reads an address.
+    pub(super) fn read(address: &str) -> Result<Self, Fault> {
+        let mut url = Url::parse(address).map_err(|_| Fault::said("its address is no address"))?;
+        let (mut authorities, mut sslmode) = (None, None);
+        let rest: Vec<(String, String)> = url
+            .query_pairs()
+            .filter_map(|(name, value)| match &*name {
+                "sslrootcert" => {
+                    authorities = Some(value.into_owned());
+                    None
+                }
+                "sslmode" => {
+                    sslmode = Some(value.into_owned());
+                    None
+                }
+                _ => Some((name.into_owned(), value.into_owned())),
+            })
+            .collect();
+        url.set_query(None);
+        if !rest.is_empty() {
+            url.query_pairs_mut().extend_pairs(rest);
+        }
+        let mut config: Config = url.as_str().parse().map_err(Fault::from)?;
+        config.ssl_mode(match sslmode.as_deref() {
+            Some("disable") => SslMode::Disable,
+            Some("require" | "verify-ca" | "verify-full") => SslMode::Require,
+            Some("allow" | "prefer") => SslMode::Prefer,
+            Some(_) => return Err(Fault::said("its address has an unknown sslmode")),
+            None if config.get_hosts().iter().all(here) => SslMode::Disable,
+            None => SslMode::Prefer,
+        });
+        let options = config.get_options().map_or_else(String::new, |given| format!(" {given}"));
+        config
+            .options(format!("{MANNERS}{options}"))
+            .application_name("autocrea-relay")
+            .connect_timeout(PATIENCE)
+            .keepalives_idle(SILENCE)
+            .tcp_user_timeout(SILENCE);
+        let tls = MakeRustlsConnect::new(tls(authorities.as_deref())?);
+        Ok(Self { config, tls })
+    }
+
+    /// Connects.
+    pub(super) async fn connect(&self) -> Result<(Client, Box<dyn Wire>), Fault> {
+        if self.config.get_ssl_mode() == SslMode::Disable {
+            let (client, connection) = self.config.connect(NoTls).await?;
+            return Ok((client, Box::new(connection)));
+        }
+        let (client, connection) = self.config.connect(self.tls.clone()).await?;
+        Ok((client, Box::new(connection)))
+    }
+}
+
+fn here(host: &Host) -> bool {
+    match host {
+        Host::Tcp(name) => matches!(name.as_str(), "localhost" | "127.0.0.1" | "::1" | "[::1]"),
+        Host::Unix(_) => true,
+    }
+}
+
+fn tls(authorities: Option<&str>) -> Result<ClientConfig, Fault> {
+    let mut roots = RootCertStore::empty();
+    match authorities {
+        None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
+        Some(file) => {
+            let unreadable = || Fault::said("the file of its sslrootcert cannot be read");
+            let read = CertificateDer::pem_file_iter(file).map_err(|_| unreadable())?;
+            for certificate in read {
+                let added = certificate.ok().and_then(|it| roots.add(it).ok());
+                added.ok_or_else(unreadable)?;
+            }
+        }
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|_| Fault::said("no encryption can be set up"))?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(config)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mode(address: &str) -> SslMode {
+        Address::read(address).expect("an address").config.get_ssl_mode()
+    }
+
+    #[test]
+    fn only_a_server_on_this_machine_is_spoken_to_in_the_clear_unless_told_to() {
+        assert_eq!(mode("postgres://ana@127.0.0.1:5432/relay"), SslMode::Disable);
+        assert_eq!(mode("postgres://ana@localhost/relay?sslmode=require"), SslMode::Require);
+        assert_eq!(mode("postgres://ana@db.example.com/relay"), SslMode::Prefer);
+        assert_eq!(mode("postgres://ana@db.example.com/relay?sslmode=verify-full"), SslMode::Require);
+        assert_eq!(mode("postgres://ana@db.example.com/relay?sslmode=disable"), SslMode::Disable);
+    }
+
+    #[test]
+    fn what_the_address_gets_wrong_is_said_without_its_password() {
+        let wrong = "postgres://ana:hunter2@db.example.com/relay?sslmode=perhaps";
+        let fault = Address::read(wrong).err().expect("refused");
+        assert!(!fault.to_string().contains("hunter2"));
+    }
+}
