@@ -49,6 +49,7 @@ pub fn see(tx: &mut Tx<'_>, user: &UserId, lang: Lang, plans: &Catalogue) -> Res
          VALUES (?1, 1, ?2, ?3, ?3, ?4) ON CONFLICT (id) DO NOTHING",
         &[user, &lang.as_str(), &now, &month_of(now)],
     )?;
+    tx.hold_person(user)?;
     ledger::expire_due(tx, user)?;
     ledger::roll_month(tx, user)?;
     let free = plans.terms(&PlanId::free()).tokens;
@@ -102,6 +103,19 @@ pub fn version(tx: &mut Tx<'_>, user: &UserId) -> Result<(i64, UnixMillis), DbEr
     })
 }
 
+/// The versions of those of these people who are there; only where the database is shared.
+///
+/// # Errors
+/// If the database refuses.
+pub fn versions(tx: &mut Tx<'_>, users: &[UserId]) -> Result<Vec<(UserId, i64)>, DbError> {
+    let ids: Vec<&str> = users.iter().map(UserId::as_str).collect();
+    tx.query_all(
+        "SELECT id, version FROM people WHERE id = ANY (string_to_array(?1, chr(10)))",
+        &[&ids.join("\n")],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )
+}
+
 /// The plan in force, as it was last written.
 ///
 /// # Errors
@@ -136,6 +150,7 @@ pub fn set_subscription(
     user: &UserId,
     new: &Subscription,
 ) -> Result<bool, DbError> {
+    tx.hold_person(user)?;
     if subscription(tx, user)? == *new {
         return Ok(false);
     }
@@ -237,6 +252,7 @@ pub fn edit_profile(tx: &mut Tx<'_>, user: &UserId, edit: &ProfileEdit) -> Resul
     if *edit == ProfileEdit::default() {
         return Ok(());
     }
+    tx.hold_person(user)?;
     let now = tx.now();
     if let Some(name) = &edit.name {
         tx.execute("UPDATE people SET own_name = ?2 WHERE id = ?1", &[user, name])?;

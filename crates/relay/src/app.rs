@@ -8,6 +8,7 @@ use crate::config::Config;
 use crate::db::{Db, DbError, Lock};
 use crate::generation::{Generations, OpenError};
 use crate::joxcoder::JoxCoder;
+use crate::lease::Lease;
 use crate::ledger;
 use crate::limits::Limits;
 use crate::redis::{self, Redis};
@@ -17,7 +18,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use uuid::Uuid;
 
 /// How long running generations are given when the relay stops.
 const GENERATION_GRACE: Duration = Duration::from_secs(30);
@@ -71,7 +71,7 @@ pub struct App {
     /// Plans and payments.
     pub billing: Arc<Billing>,
     /// This process's lease on the reservations that it makes.
-    pub lease: String,
+    pub lease: Lease,
     /// Cancelled when the relay begins to stop: no new work, streams of events say goodbye.
     pub stopping: CancellationToken,
     /// Everything that runs beside requests; waited for at the end.
@@ -84,7 +84,8 @@ pub struct App {
 
 impl App {
     /// Opens everything. With SQLite there is one process, so reservations that are still open
-    /// belong to one that has died; they are released here.
+    /// belong to one that has died; they are released here. Where others share the database, they
+    /// may well be alive: their leases say so.
     ///
     /// # Errors
     /// [`StartError`].
@@ -96,24 +97,24 @@ impl App {
         let changes = Changes::default();
         let lock = Db::lock(&config.database).await?;
         let db = Db::open(&config.database, clock.clone(), changes.clone())?;
-        let abandoned = db.write(ledger::release_all_open).await?;
-        if !abandoned.is_empty() {
-            tracing::info!(
-                count = abandoned.len(),
-                "released what an earlier process had reserved"
-            );
+        if !db.is_shared() {
+            let abandoned = db.write(ledger::release_all_open).await?;
+            if !abandoned.is_empty() {
+                let count = abandoned.len();
+                tracing::info!(count, "released what an earlier process had reserved");
+            }
         }
         let redis = redis(&config, &db).await?;
+        let lease = Lease::take(db.clone()).await?;
         let clerk = Clerk::new(config.clerk.clone())?;
         let joxcoder = JoxCoder::new(config.joxcoder.clone(), config.generation.clone())?;
         let config = Arc::new(config);
-        let lease = Uuid::now_v7().to_string();
         let generations = Generations::open(
             Arc::clone(&config),
             db.clone(),
             clock.clone(),
             joxcoder,
-            lease.clone(),
+            lease.id().to_owned(),
         )
         .await?;
         let stopping = CancellationToken::new();
@@ -142,9 +143,12 @@ impl App {
         self.tasks.spawn(crate::sweep::run(Arc::clone(self)));
         self.tasks.spawn(crate::sweep::follow_others(Arc::clone(self)));
         let (generations, stopping) = (self.generations.clone(), self.stopping.clone());
+        let (lease, kept) = (self.lease.clone(), self.lease.clone());
+        self.tasks.spawn(async move { kept.keep().await });
         self.tasks.spawn(async move {
             generations.keep_swept(stopping).await;
             generations.drain(GENERATION_GRACE).await;
+            lease.give_back().await;
         });
         self.tasks.spawn(crate::billing::worker::run(Arc::clone(&self.billing)));
         self.tasks.spawn(crate::billing::reconcile::run(Arc::clone(&self.billing)));

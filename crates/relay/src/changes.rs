@@ -68,6 +68,12 @@ impl Changes {
         }
     }
 
+    /// Who is being watched.
+    #[must_use]
+    pub fn watched(&self) -> Vec<UserId> {
+        self.people.lock().keys().cloned().collect()
+    }
+
     /// Signals everybody: something has changed, and nobody knows whose.
     pub fn signal_all(&self) {
         for sender in self.people.lock().values() {

@@ -24,6 +24,7 @@ pub mod error;
 pub mod generation;
 pub mod joxcoder;
 pub mod lang;
+pub mod lease;
 pub mod ledger;
 pub mod limits;
 pub mod prices;

@@ -37,6 +37,7 @@ pub fn apply(
     facts: &Facts,
     book: &PriceBook,
 ) -> Result<Outcome, ApplyError> {
+    tx.hold_person(user)?;
     let known = known_duplicates(tx, customer)?;
     let outcome = fold(facts, &known, book, tx.now())?;
     for subscription in &outcome.duplicates {
@@ -106,6 +107,7 @@ pub fn apply_again(
     customer: &str,
     book: &PriceBook,
 ) -> Result<(), ApplyError> {
+    tx.hold_person(user)?;
     match customers::facts_of(tx, customer)? {
         Some(facts) => apply(tx, user, customer, &facts, book).map(|_| ()),
         None => Ok(customers::set_next_change(tx, customer, None)?),

@@ -62,7 +62,7 @@ pub async fn create(
         .price_of(&request.plan_id, interval)
         .ok_or(CheckoutError::InvalidPlan)?
         .to_owned();
-    let _alone = billing.locks.hold(&format!("person:{user}")).await;
+    let _alone = billing.locks.hold(&format!("person:{user}")).await?;
     let (customer, live) = customer_and_live(billing, user, lang).await?;
     if let Some(subscription) = live {
         return change(billing, &customer, &subscription, lang).await;

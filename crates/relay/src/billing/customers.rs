@@ -41,6 +41,7 @@ pub fn person_of(tx: &mut Tx<'_>, customer: &str) -> Result<Option<UserId>, DbEr
 /// # Errors
 /// If the database refuses.
 pub fn link(tx: &mut Tx<'_>, user: &UserId, customer: &str) -> Result<bool, DbError> {
+    tx.hold_person(user)?;
     let now = tx.now();
     tx.execute(
         "INSERT INTO customers (id, user_id, created_at) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",

@@ -95,7 +95,8 @@ pub fn take(tx: &mut Tx<'_>, most: u32) -> Result<Vec<Due>, DbError> {
     let now = tx.now();
     let due = tx.query_all(
         "SELECT id, customer, charge, attempts + 1 FROM stripe_events
-         WHERE state = 'pending' AND due_at <= ?1 ORDER BY due_at, received_at LIMIT ?2",
+         WHERE state = 'pending' AND due_at <= ?1 ORDER BY due_at, received_at LIMIT ?2
+         /*pg: FOR UPDATE SKIP LOCKED */",
         &[&now, &most],
         |row| {
             Ok(Due {
@@ -142,7 +143,7 @@ pub fn set_customer(tx: &mut Tx<'_>, event: &str, customer: &str) -> Result<(), 
 pub fn pending_of(tx: &mut Tx<'_>, customer: &str) -> Result<Vec<(String, bool)>, DbError> {
     tx.query_all(
         "SELECT id, kind = 'customer.deleted' FROM stripe_events
-         WHERE customer = ?1 AND state = 'pending'",
+         WHERE customer = ?1 AND state = 'pending' ORDER BY id",
         &[&customer],
         |row| Ok((row.get(0)?, row.get(1)?)),
     )
@@ -198,7 +199,9 @@ pub fn note(tx: &mut Tx<'_>, events: &[String], why: &str) -> Result<(), DbError
     Ok(())
 }
 
-/// Makes everything that is pending due at once: what an earlier process had taken has nobody.
+/// Makes everything that is pending due at once: what an earlier process had taken has nobody. What
+/// a living replica has in hand is looked at twice then, under its customer's lock, and the second
+/// look changes nothing.
 ///
 /// # Errors
 /// If the database refuses.

@@ -1,22 +1,37 @@
-//! One thing at a time for a customer or a person, within this process.
-//!
-//! With SQLite this process is the only one. With PostgreSQL the same places also take an advisory
-//! lock; the keys are the same.
+//! One thing at a time for a customer or a person: within this process by a mutex, and where other
+//! replicas share the database, by an advisory lock of its own.
 
+use crate::db::{Db, DbError, Held};
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 
 /// Locks by name; one that nobody holds is forgotten.
-#[derive(Debug, Default)]
 pub struct Locks {
+    db: Db,
     known: Mutex<HashMap<String, Weak<AsyncMutex<()>>>>,
 }
 
+/// A lock that is held until this is dropped.
+pub struct Alone {
+    // Among replicas first: whoever is next here must find it free.
+    _among_replicas: Option<Held>,
+    _here: OwnedMutexGuard<()>,
+}
+
 impl Locks {
+    /// Within this process and among those that share this database.
+    #[must_use]
+    pub fn of(db: Db) -> Self {
+        Self { db, known: Mutex::default() }
+    }
+
     /// Waits until nobody else holds `key`.
-    pub async fn hold(&self, key: &str) -> OwnedMutexGuard<()> {
+    ///
+    /// # Errors
+    /// If the other replicas cannot be asked.
+    pub async fn hold(&self, key: &str) -> Result<Alone, DbError> {
         let lock = {
             let mut known = self.known.lock();
             if let Some(lock) = known.get(key).and_then(Weak::upgrade) {
@@ -28,6 +43,7 @@ impl Locks {
                 lock
             }
         };
-        lock.lock_owned().await
+        let here = lock.lock_owned().await;
+        Ok(Alone { _among_replicas: self.db.hold(key).await?, _here: here })
     }
 }

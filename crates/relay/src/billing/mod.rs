@@ -79,12 +79,12 @@ impl Billing {
         let book = Arc::new(book(&config));
         Ok(Arc::new(Self {
             config,
+            locks: Locks::of(db.clone()),
             db,
             clock,
             stripe,
             prices: Prices::default(),
             book,
-            locks: Locks::default(),
             wake: Notify::new(),
             stopping,
         }))

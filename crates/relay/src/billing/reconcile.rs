@@ -51,6 +51,8 @@ pub async fn run(billing: Arc<Billing>) {
 /// # Errors
 /// [`BillingError`]; what was found before it is kept.
 pub async fn pass(billing: &Arc<Billing>, whole: bool) -> Result<(), BillingError> {
+    // One replica at a time: the next finds that there is little left to do.
+    let _alone = billing.locks.hold("reconciliation").await?;
     prices::refresh(billing).await?;
     let began = billing.clock.now();
     let last = billing.db.read(last_pass).await?;

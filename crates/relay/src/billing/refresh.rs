@@ -17,7 +17,7 @@ use std::sync::Arc;
 /// [`BillingError`]. When the rules refuse, the events are given up until they are replayed; when
 /// Stripe does not answer, they come again.
 pub async fn refresh(billing: &Billing, customer: &str) -> Result<(), BillingError> {
-    let _alone = billing.locks.hold(&format!("customer:{customer}")).await;
+    let _alone = billing.locks.hold(&format!("customer:{customer}")).await?;
     let name = customer.to_owned();
     // Only what was there before Stripe is asked is answered by what it says.
     let (user, pending, was_deleted) = billing
@@ -37,8 +37,8 @@ pub async fn refresh(billing: &Billing, customer: &str) -> Result<(), BillingErr
             None => return ignore(billing, events, "the customer is nobody's here").await,
         },
     };
-    // Within this process the lock keeps older readings from newer ones; beside a command that runs
-    // on the same database, their times do, as far as clocks can be trusted.
+    // The lock keeps older readings from newer ones; beside a command that runs on the same SQLite
+    // file, or if the lock was lost, their times do, as far as clocks can be trusted.
     for last in [false, false, true] {
         let asked_at = billing.clock.now();
         let facts = read(billing, customer, deletion).await?;
@@ -77,6 +77,7 @@ async fn write(
     let written = billing
         .db
         .write(move |tx| {
+            tx.hold_person(&user)?;
             if !last && customers::asked_at(tx, &name)?.is_some_and(|known| known > asked_at) {
                 return Ok(false);
             }

@@ -133,7 +133,9 @@ fn by_subject(due: Vec<Due>) -> BTreeMap<Subject, Vec<Due>> {
 
 async fn work(billing: &Billing, subject: Subject, events: Vec<Due>) {
     let attempts = events.iter().map(|event| event.attempts).max().unwrap_or(0);
-    let ids: Vec<String> = events.into_iter().map(|event| event.id).collect();
+    // In the order in which everybody takes them.
+    let mut ids: Vec<String> = events.into_iter().map(|event| event.id).collect();
+    ids.sort();
     let Err(error) = bring_up(billing, &subject, ids.clone()).await else {
         return;
     };

@@ -21,7 +21,7 @@ mod sqlite;
 mod value;
 
 pub use lock::Lock;
-pub use postgres::Fault;
+pub use postgres::{Fault, Held};
 pub use value::{Column, Param, Row, SqlValue};
 
 use crate::changes::Changes;
@@ -167,7 +167,19 @@ impl Db {
         }
     }
 
-    /// A number that changes when somebody else (a command, on SQLite) has written to the database:
+    /// Holds `key` among the processes that share the database; nothing where there is only one.
+    /// Within this process the caller sees to it.
+    ///
+    /// # Errors
+    /// If the others cannot be asked.
+    pub async fn hold(&self, key: &str) -> Result<Option<Held>, DbError> {
+        match &*self.kept {
+            Kept::Sqlite(_) => Ok(None),
+            Kept::Postgres(engine) => engine.line().hold(key).await.map(Some),
+        }
+    }
+
+    /// A number that changes when somebody else (a command) has written to an SQLite database:
     /// nobody in this process was signalled then.
     ///
     /// # Errors

@@ -125,9 +125,12 @@ impl Generations {
         let spool = Spool::open(&spool_path(&config.database))?;
         let mut fresh = [0; 64];
         getrandom::fill(&mut fresh).map_err(OpenError::Random)?;
+        let shared = db.is_shared();
         let (hash_key, interrupted) = db
             .write(move |tx| {
-                Ok::<_, DbError>((store::hash_key(tx, &fresh)?, store::interrupt_all(tx)?))
+                let key = store::hash_key(tx, &fresh)?;
+                let interrupted = if shared { 0 } else { store::interrupt_all(tx)? };
+                Ok::<_, DbError>((key, interrupted))
             })
             .await?;
         if interrupted > 0 {

@@ -85,6 +85,7 @@ pub enum Refusal {
 /// # Errors
 /// If the database refuses.
 pub fn begin(tx: &mut Tx<'_>, plans: &Catalogue, wish: &Wish) -> Result<Begun, DbError> {
+    tx.hold_person(&wish.key.user)?;
     if let Some(stored) = find(tx, &wish.key)? {
         return Ok(Begun::Known(Box::new(stored)));
     }
@@ -209,6 +210,7 @@ pub fn finish(
     outcome: Outcome,
     last: Option<u64>,
 ) -> Result<End, DbError> {
+    tx.hold_person(&key.user)?;
     let ended = match outcome {
         Outcome::Done(reason, usage) => {
             let used = usage.input_tokens + usage.output_tokens;

@@ -11,8 +11,9 @@ use autocrea_protocol::{TokenFigures, UserId};
 pub fn figures(tx: &mut Tx<'_>, user: &UserId) -> Result<TokenFigures, DbError> {
     tx.query_one(
         "SELECT people.month, people.generations_count, people.last_generation_at,
-             COALESCE(SUM(lots.spent), 0), COALESCE(SUM(lots.reserved), 0),
-             COALESCE(SUM(lots.available), 0), MIN(lots.ends_at)
+             CAST(COALESCE(SUM(lots.spent), 0) AS BIGINT),
+             CAST(COALESCE(SUM(lots.reserved), 0) AS BIGINT),
+             CAST(COALESCE(SUM(lots.available), 0) AS BIGINT), MIN(lots.ends_at)
          FROM people LEFT JOIN lots ON lots.user_id = people.id AND lots.ended_at IS NULL
          WHERE people.id = ?1
          GROUP BY people.id, people.month, people.generations_count, people.last_generation_at",

@@ -85,6 +85,7 @@ pub fn grant_by_hand(
 }
 
 fn make(tx: &mut Tx<'_>, grant: &Grant, reason: Option<&str>) -> Result<GrantOutcome, DbError> {
+    tx.hold_person(&grant.user)?;
     let now = tx.now();
     let tokens = grant.tokens.at_least_zero();
     let made = tx.query_opt(
@@ -134,7 +135,15 @@ struct Lot {
     live: bool,
 }
 
+/// The lot of a source, its person held.
 fn by_source(tx: &mut Tx<'_>, source: &str) -> Result<Option<Lot>, DbError> {
+    let whose = tx.query_opt("SELECT user_id FROM lots WHERE source = ?1", &[&source], |row| {
+        row.get::<UserId>(0)
+    })?;
+    match whose {
+        Some(user) => tx.hold_person(&user)?,
+        None => return Ok(None),
+    }
     tx.query_opt(
         "SELECT id, user_id, source, available, reserved, revoked, owed, ended_at IS NULL
          FROM lots WHERE source = ?1",
@@ -284,6 +293,7 @@ fn take_away(
 /// # Errors
 /// If the database refuses.
 pub fn expire_due(tx: &mut Tx<'_>, user: &UserId) -> Result<usize, DbError> {
+    tx.hold_person(user)?;
     let now = tx.now();
     let due = tx.query_all(
         "SELECT source FROM lots WHERE user_id = ?1 AND ended_at IS NULL AND ends_at <= ?2
@@ -297,21 +307,26 @@ pub fn expire_due(tx: &mut Tx<'_>, user: &UserId) -> Result<usize, DbError> {
     Ok(due.len())
 }
 
-/// As [`expire_due`], for at most `most` lots of whoever has any; answers how many it ended.
+/// As [`expire_due`], for at most `most` people who have any such lot; answers how many lots it
+/// ended. Somebody whom another transaction holds is left for another time.
 ///
 /// # Errors
 /// If the database refuses.
 pub fn expire_due_of_all(tx: &mut Tx<'_>, most: u32) -> Result<usize, DbError> {
     let now = tx.now();
-    let due = tx.query_all(
-        "SELECT source FROM lots WHERE ended_at IS NULL AND ends_at <= ?1 ORDER BY ends_at LIMIT ?2",
+    let people = tx.query_all(
+        "SELECT id FROM people WHERE id IN (
+             SELECT user_id FROM lots WHERE ended_at IS NULL AND ends_at <= ?1
+             ORDER BY ends_at LIMIT ?2)
+         /*pg: FOR UPDATE SKIP LOCKED */",
         &[&now, &most],
-        |row| row.get::<String>(0),
+        |row| row.get::<UserId>(0),
     )?;
-    for source in &due {
-        end_lot(tx, source)?;
+    let mut ended = 0;
+    for user in &people {
+        ended += expire_due(tx, user)?;
     }
-    Ok(due.len())
+    Ok(ended)
 }
 
 /// The source of a month's free lot.
@@ -329,6 +344,7 @@ pub fn ensure_free_lot(
     user: &UserId,
     tokens: Tokens,
 ) -> Result<GrantOutcome, DbError> {
+    tx.hold_person(user)?;
     let plan = tx.query_one("SELECT plan_id FROM people WHERE id = ?1", &[user], |row| {
         row.get::<PlanId>(0)
     })?;

@@ -104,6 +104,7 @@ fn append(tx: &mut Tx<'_>, user: &UserId, entry: &Entry<'_>) -> Result<(), DbErr
 /// # Errors
 /// If the database refuses.
 pub fn roll_month(tx: &mut Tx<'_>, user: &UserId) -> Result<bool, DbError> {
+    tx.hold_person(user)?;
     let month = month_of(tx.now());
     let rolled = tx.execute(
         "UPDATE people SET month = ?2, generations_count = 0 WHERE id = ?1 AND month < ?2",

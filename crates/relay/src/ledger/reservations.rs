@@ -107,6 +107,7 @@ pub fn begun_after(
 /// If the database refuses.
 pub fn reserve(tx: &mut Tx<'_>, request: &ReserveRequest) -> Result<ReserveOutcome, DbError> {
     let (user, tokens, now) = (&request.user, request.tokens.at_least_zero(), tx.now());
+    tx.hold_person(user)?;
     let known = tx.query_opt(
         "SELECT 1 FROM reservations WHERE user_id = ?1 AND generation_id = ?2",
         &[user, &request.generation],
@@ -257,6 +258,7 @@ fn end(
     kind: EntryKind,
     charged: Tokens,
 ) -> Result<EndedOutcome, DbError> {
+    tx.hold_person(user)?;
     let now = tx.now();
     let charged = charged.at_least_zero();
     let state = if kind == EntryKind::Settle { "settled" } else { "released" };

@@ -19,7 +19,7 @@ use std::collections::BTreeSet;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 use tokio_postgres::{AsyncMessage, Client};
 
@@ -28,6 +28,8 @@ const CHANNEL: &str = "autocrea_changes";
 const LARGEST_PAYLOAD: usize = 7_900;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// How long a lost line may take to come back before a lock is given up.
+const PATIENCE: Duration = Duration::from_secs(5);
 const FIRST_TRY_AGAIN: Duration = Duration::from_millis(5);
 const LAST_TRY_AGAIN: Duration = Duration::from_millis(100);
 
@@ -48,7 +50,7 @@ enum Word {
 
 /// A lock that holds across replicas, until this is dropped.
 #[derive(Debug)]
-pub(in crate::db) struct Held {
+pub struct Held {
     key: i64,
     words: mpsc::UnboundedSender<Word>,
 }
@@ -82,12 +84,15 @@ impl Line {
     pub(in crate::db) async fn hold(&self, key: &str) -> Result<Held, DbError> {
         let digest = Sha256::digest(key.as_bytes());
         let key = digest.iter().take(8).fold(0_i64, |key, byte| (key << 8) | i64::from(*byte));
-        let mut pause = FIRST_TRY_AGAIN;
+        let (began, mut pause) = (Instant::now(), FIRST_TRY_AGAIN);
         loop {
             let (reply, answer) = oneshot::channel();
             self.words.send(Word::TryLock(key, reply)).map_err(|_| DbError::Closed)?;
-            if answer.await.unwrap_or(Err(DbError::Closed))? {
-                return Ok(Held { key, words: self.words.clone() });
+            match answer.await.unwrap_or(Err(DbError::Closed)) {
+                Ok(true) => return Ok(Held { key, words: self.words.clone() }),
+                Ok(false) => {}
+                Err(DbError::Postgres(fault)) if fault.is_absence() && began.elapsed() < PATIENCE => {}
+                Err(error) => return Err(error),
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(LAST_TRY_AGAIN);

@@ -16,6 +16,7 @@ mod sql;
 mod value;
 
 pub use fault::Fault;
+pub use line::Held;
 pub(super) use session::Session;
 
 use super::job::{Job, job};

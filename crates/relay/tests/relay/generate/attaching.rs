@@ -148,7 +148,7 @@ async fn after_its_time_a_generation_is_gone_and_its_id_stays_used() {
     assert_eq!(ana.stop(id).await, StatusCode::NO_CONTENT);
     assert_eq!(stage.calls(), 1);
     stage.relay.app.generations.sweep().await.unwrap();
-    for file in std::fs::read_dir(stage.folder.path()).unwrap() {
+    for file in std::fs::read_dir(stage.folder()).unwrap() {
         let bytes = std::fs::read(file.unwrap().path()).unwrap();
         let secret = "una palabra secreta".as_bytes();
         assert!(!bytes.windows(secret.len()).any(|window| window == secret));
