@@ -16,6 +16,9 @@ use uuid::Uuid;
 
 const LASTS_MILLIS: i64 = 30_000;
 const RENEW_EVERY: Duration = Duration::from_secs(5);
+/// Renewals in a row after which the others' leases are looked at: when the database has been away,
+/// everybody's has run out, and everybody gets time to renew it.
+const STEADY: u32 = 3;
 /// Reservations looked up in one go.
 const AT_ONCE: u32 = 200;
 
@@ -45,14 +48,23 @@ impl Lease {
         &self.id
     }
 
-    /// Renews it until it is given back.
+    /// Renews it until it is given back, and ends what those left behind who no longer do.
     pub async fn keep(&self) {
         if !self.db.is_shared() {
             return;
         }
+        let mut steady = 0;
         while tokio::time::timeout(RENEW_EVERY, self.given_back.cancelled()).await.is_err() {
             if let Err(error) = self.renew().await {
                 tracing::error!(%error, "the lease could not be renewed");
+                steady = 0;
+                continue;
+            }
+            steady += 1;
+            if steady >= STEADY
+                && let Err(error) = interrupt_abandoned(&self.db).await
+            {
+                tracing::error!(%error, "what the dead had open could not be ended");
             }
         }
     }
@@ -64,9 +76,9 @@ impl Lease {
             return;
         }
         let id = self.id.clone();
-        let gone = self.db.write(move |tx| {
-            tx.execute("DELETE FROM leases WHERE id = ?1", &[&id]).map(drop)
-        });
+        let gone = self
+            .db
+            .write(move |tx| tx.execute("DELETE FROM leases WHERE id = ?1", &[&id]).map(drop));
         if let Err(error) = gone.await {
             tracing::warn!(%error, "the lease could not be given back; it will run out");
         }

@@ -5,7 +5,6 @@ use crate::account;
 use crate::app::App;
 use crate::clock::month_of;
 use crate::db::{DbError, Tx};
-use crate::lease;
 use crate::ledger;
 use autocrea_protocol::UserId;
 use std::collections::HashMap;
@@ -85,7 +84,6 @@ pub async fn pass(app: &App) -> Result<(), DbError> {
     while app.db.write(|tx| ledger::expire_due_of_all(tx, AT_ONCE)).await? > 0 {}
     while app.db.write(roll_months).await? > 0 {}
     while crate::billing::refresh::sweep(&app.billing).await? > 0 {}
-    while lease::interrupt_abandoned(&app.db).await? > 0 {}
     Ok(())
 }
 

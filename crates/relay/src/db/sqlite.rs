@@ -102,7 +102,9 @@ impl Sqlite {
         let done = tokio::task::spawn_blocking(move || {
             let connection = readers.idle.lock().pop();
             let result = match &connection {
-                Some(connection) => read_on(connection, Tx::new(Engine::Sqlite(connection), now), work),
+                Some(connection) => {
+                    read_on(connection, Tx::new(Engine::Sqlite(connection), now), work)
+                }
                 None => Err(DbError::Closed.into()),
             };
             readers.idle.lock().extend(connection);

@@ -40,6 +40,8 @@ use autocrea_protocol::{Tokens, UserId};
 use meter::Meter;
 use parking_lot::Mutex;
 use request::HashKey;
+use secrecy::ExposeSecret as _;
+use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -412,6 +414,10 @@ fn spool_path(database: &Database) -> PathBuf {
             path.push("-spool");
             path.into()
         }
-        Database::Postgres(_) => std::env::temp_dir().join("autocrea-relay-spool"),
+        Database::Postgres(address) => {
+            let digest = Sha256::digest(address.expose_secret().as_bytes());
+            let name = format!("autocrea-relay-spool-{}", hex::encode(&digest[..8]));
+            std::env::temp_dir().join(name)
+        }
     }
 }

@@ -44,10 +44,10 @@ async fn yesterdays_program_opens_tomorrows_database() {
     let place = Place::bare();
     drop(open(&place).expect("opens"));
     place.run(
-            "INSERT INTO refinery_schema_history (version, name, applied_on, checksum)
+        "INSERT INTO refinery_schema_history (version, name, applied_on, checksum)
              VALUES (999, 'from_tomorrow', '2027-01-01T00:00:00Z', '1');
              ALTER TABLE people ADD COLUMN from_tomorrow TEXT;",
-        );
+    );
     let db = open(&place).expect("opens all the same");
     db.write(|tx| add_person(tx, "ana")).await.expect("written");
 }

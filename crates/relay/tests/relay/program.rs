@@ -74,11 +74,11 @@ fn the_file_may_be_named_before_or_after_the_command_or_in_the_environment() {
 fn a_database_that_cannot_be_reached_ends_with_69() {
     let folder = tempfile::tempdir().expect("a folder");
     for nowhere in ["sqlite:/no/such/folder/relay.db", "postgres://ana@127.0.0.1:1/relay"] {
-    let path = file(folder.path(), nowhere);
-    for command in ["serve", "migrate"] {
-        let (code, _, error) = run(relay().args([command, "--config", &path]));
-        assert_eq!(code, 69, "{command}: {error}");
-    }
+        let path = file(folder.path(), nowhere);
+        for command in ["serve", "migrate"] {
+            let (code, _, error) = run(relay().args([command, "--config", &path]));
+            assert_eq!(code, 69, "{command}: {error}");
+        }
     }
 }
 

@@ -265,8 +265,8 @@ async fn a_dispute_takes_what_is_unspent_and_a_won_one_gives_it_back() {
 /// Begins a generation of Ana's that holds so much; how to end it.
 async fn hold(world: &World, tokens: i64) -> GenerationId {
     let (user, generation) = (world.user(ANA), GenerationId(uuid::Uuid::now_v7()));
-    let request =
-        ReserveRequest { user, generation, tokens: Tokens(tokens), lease: "test".to_owned() };
+    let lease = world.relay.app.lease.id().to_owned();
+    let request = ReserveRequest { user, generation, tokens: Tokens(tokens), lease };
     let reserved = world.relay.app.db.write(move |tx| ledger::reserve(tx, &request)).await;
     reserved.expect("a database");
     generation

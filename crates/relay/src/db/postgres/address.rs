@@ -148,7 +148,10 @@ mod tests {
         assert_eq!(mode("postgres://ana@127.0.0.1:5432/relay"), SslMode::Disable);
         assert_eq!(mode("postgres://ana@localhost/relay?sslmode=require"), SslMode::Require);
         assert_eq!(mode("postgres://ana@db.example.com/relay"), SslMode::Prefer);
-        assert_eq!(mode("postgres://ana@db.example.com/relay?sslmode=verify-full"), SslMode::Require);
+        assert_eq!(
+            mode("postgres://ana@db.example.com/relay?sslmode=verify-full"),
+            SslMode::Require
+        );
         assert_eq!(mode("postgres://ana@db.example.com/relay?sslmode=disable"), SslMode::Disable);
     }
 

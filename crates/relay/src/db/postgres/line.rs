@@ -91,7 +91,8 @@ impl Line {
             match answer.await.unwrap_or(Err(DbError::Closed)) {
                 Ok(true) => return Ok(Held { key, words: self.words.clone() }),
                 Ok(false) => {}
-                Err(DbError::Postgres(fault)) if fault.is_absence() && began.elapsed() < PATIENCE => {}
+                Err(DbError::Postgres(fault))
+                    if fault.is_absence() && began.elapsed() < PATIENCE => {}
                 Err(error) => return Err(error),
             }
             tokio::time::sleep(pause).await;

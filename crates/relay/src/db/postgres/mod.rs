@@ -206,7 +206,9 @@ impl Worker {
                     *self.shared.seen.lock() = Instant::now();
                     return Ok(session);
                 }
-                Err(fault) if fault.is_absence() && self.shared.seen.lock().elapsed() < PATIENCE => {
+                Err(fault)
+                    if fault.is_absence() && self.shared.seen.lock().elapsed() < PATIENCE =>
+                {
                     std::thread::sleep(pause);
                     pause *= 2;
                 }
@@ -223,7 +225,12 @@ impl Worker {
         let mut tx = Tx::new(Engine::Postgres(&mut session), self.shared.clock.now());
         let keep = job.run(&mut tx);
         let touched = std::mem::take(&mut tx.touched);
-        let committed = if keep { session.commit() } else { Ok(session.rollback()) };
+        let committed = if keep {
+            session.commit()
+        } else {
+            session.rollback();
+            Ok(())
+        };
         if keep && committed.is_ok() && !touched.is_empty() {
             self.shared.changes.signal(touched.iter());
             self.line.tell(touched);

@@ -5,8 +5,8 @@
 //! integer and one kind of text.
 
 use crate::db::SqlValue;
-use std::error::Error;
 use bytes::BytesMut;
+use std::error::Error;
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 
 type Fault = Box<dyn Error + Sync + Send>;

@@ -20,6 +20,7 @@ async fn start(sandbox: &Sandbox, place: &Place, addr: SocketAddr) -> Child {
     let relay = Command::new(env!("CARGO_BIN_EXE_autocrea-relay"))
         .arg("serve")
         .envs(environment(sandbox, &url, place, &[("RELAY_BIND", &bind)]))
+        .env("TMPDIR", place.path())
         .kill_on_drop(true)
         .spawn()
         .unwrap();
@@ -34,7 +35,12 @@ async fn start(sandbox: &Sandbox, place: &Place, addr: SocketAddr) -> Child {
 
 /// Waits until something is in the spool, which is soon after it was on the wire.
 async fn spooled(place: &Place) {
-    let spool = rusqlite::Connection::open(place.path().join("relay.db-spool")).unwrap();
+    let spool = std::fs::read_dir(place.path()).unwrap().map(|file| file.unwrap().path());
+    let spool = spool.into_iter().find(|path| {
+        let name = path.to_string_lossy();
+        name.contains("spool") && !name.ends_with("-wal") && !name.ends_with("-shm")
+    });
+    let spool = rusqlite::Connection::open(spool.unwrap()).unwrap();
     let pieces = || spool.query_row("SELECT count(*) FROM pieces", [], |row| row.get::<_, i64>(0));
     let written = async {
         while pieces().unwrap() == 0 {

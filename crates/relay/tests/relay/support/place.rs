@@ -120,7 +120,8 @@ fn template(server: &str) -> String {
     let name = format!("template_{}", uuid::Uuid::now_v7().simple());
     run(server, &format!("CREATE DATABASE {name}"));
     let database = Database::Postgres(of(server, &name).into());
-    let opened = std::thread::spawn(move || Db::open(&database, Clock::system(), Changes::default()));
+    let opened =
+        std::thread::spawn(move || Db::open(&database, Clock::system(), Changes::default()));
     drop(opened.join().expect("no panic").expect("a migrated database"));
     // The server notices a moment later that the connections have gone.
     run(
