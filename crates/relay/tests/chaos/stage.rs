@@ -3,12 +3,12 @@
 use super::model::{self, Asked};
 use super::relay::Relay;
 use crate::support::environment;
+use crate::support::place::Place;
 use autocrea_sandbox::{Options, Sandbox};
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use tempfile::TempDir;
 
 /// The stage: outside services in this process, relays in processes of their own.
 pub struct Stage {
@@ -17,7 +17,7 @@ pub struct Stage {
     pub relays: Vec<Relay>,
     pub people: Vec<Person>,
     pub environment: BTreeMap<String, String>,
-    folder: TempDir,
+    place: Place,
 }
 
 /// Somebody who buys and generates.
@@ -67,10 +67,10 @@ impl Stage {
         rustls::crypto::ring::default_provider().install_default().ok();
         let sandbox = Sandbox::start(Options::default()).await.expect("a sandbox");
         let (model, asked) = model::start().await;
-        let folder = tempfile::tempdir().expect("a folder");
+        let place = Place::new();
         let addresses: Vec<SocketAddr> = (0..relays).map(|_| free_address()).collect();
         let first = format!("http://{}", addresses[0]);
-        let plans = folder.path().join("relay.toml");
+        let plans = place.path().join("relay.toml");
         std::fs::write(&plans, PLANS).expect("written");
         let plans = plans.display().to_string();
         let variables = [
@@ -80,12 +80,12 @@ impl Stage {
             ("RUST_LOG", "info,refinery_core=warn,stripe=error"),
         ];
         let variables = [&variables, others].concat();
-        let environment = environment(&sandbox, &first, &folder, &variables);
+        let environment = environment(&sandbox, &first, &place, &variables);
         let http = Client::builder().no_proxy().build().expect("a client");
         let relays = addresses.iter().enumerate().map(|(number, address)| {
             let mut environment = environment.clone();
             environment.insert("RELAY_BIND".to_owned(), address.to_string());
-            let log = folder.path().join(format!("relay{number}.log"));
+            let log = place.path().join(format!("relay{number}.log"));
             Relay::new(*address, environment, log, http.clone())
         });
         let people = (0..people).map(|number| {
@@ -95,7 +95,7 @@ impl Stage {
         });
         let (relays, people) = (relays.collect(), people.collect());
         sandbox.attach_relay(&first).expect("loopback");
-        Self { sandbox, asked, relays, people, environment, folder }
+        Self { sandbox, asked, relays, people, environment, place }
     }
 
     /// The only relay, or the first.
@@ -119,7 +119,7 @@ impl Stage {
 
     /// Where the database is, with SQLite.
     pub fn folder(&self) -> &std::path::Path {
-        self.folder.path()
+        self.place.path()
     }
 }
 
@@ -127,8 +127,8 @@ impl Drop for Stage {
     fn drop(&mut self) {
         // What a failure leaves is there to be looked at.
         if std::thread::panicking() {
-            self.folder.disable_cleanup(true);
-            println!("kept: {}", self.folder.path().display());
+            self.place.keep();
+            println!("kept: {} and {}", self.place.path().display(), self.place.url());
         }
     }
 }

@@ -152,7 +152,7 @@ impl End {
         let mut moving = tokio::spawn(async move {
             while let Some(Ok(message)) = poll_fn(|cx| wire.poll_message(cx)).await {
                 if let AsyncMessage::Notification(word) = message {
-                    pass_on(&changes, &name, word.payload());
+                    changes.heard(&name, word.payload());
                 }
             }
         });
@@ -230,15 +230,6 @@ fn payloads(name: &str, changed: &BTreeSet<UserId>) -> Vec<String> {
         }
     }
     payloads
-}
-
-fn pass_on(changes: &Changes, own: &str, payload: &str) {
-    let mut lines = payload.lines();
-    if lines.next() == Some(own) {
-        return;
-    }
-    let users: Vec<UserId> = lines.map(UserId::from).collect();
-    changes.signal(users.iter());
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ pub struct Place {
     folder: TempDir,
     /// On PostgreSQL, its name.
     database: Option<String>,
+    kept: bool,
 }
 
 impl Place {
@@ -31,7 +32,7 @@ impl Place {
             run(&server, &format!("CREATE DATABASE {name} TEMPLATE {template}"));
             name
         });
-        Self { folder: folder(), database }
+        Self { folder: folder(), database, kept: false }
     }
 
     /// With a database in which nothing is, or none yet.
@@ -41,7 +42,7 @@ impl Place {
             run(&server, &format!("CREATE DATABASE {name}"));
             name
         });
-        Self { folder: folder(), database }
+        Self { folder: folder(), database, kept: false }
     }
 
     /// Whether several relays may share it.
@@ -75,6 +76,12 @@ impl Place {
         }
     }
 
+    /// Leaves everything there, to be looked at.
+    pub fn keep(&mut self) {
+        self.folder.disable_cleanup(true);
+        self.kept = true;
+    }
+
     /// Opens it.
     pub fn open(&self, clock: &Clock, changes: Changes) -> Result<Db, DbError> {
         Db::open(&self.database(), clock.clone(), changes)
@@ -94,7 +101,7 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        if let (Some(name), Some(server)) = (&self.database, server()) {
+        if let (Some(name), Some(server), false) = (&self.database, server(), self.kept) {
             run(&server, &format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"));
         }
     }
