@@ -8,6 +8,7 @@ mod model;
 mod page;
 mod run;
 mod schemathesis;
+mod servers;
 mod system;
 mod test;
 

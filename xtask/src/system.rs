@@ -21,11 +21,13 @@ pub const BUILD: [&str; 8] = [
 /// To run it as a person does: links, the keyring.
 pub const RUN: [&str; 5] = ["xdg-utils", "desktop-file-utils", "dbus", "dbus-x11", "gnome-keyring"];
 
-/// To drive its window without a person.
-pub const TEST: [&str; 8] = [
+/// To drive its window without a person, and the servers that the relay is tested with.
+pub const TEST: [&str; 10] = [
     "chromium",
     "webkit2gtk-driver",
     "xvfb",
+    "postgresql",
+    "redis-server",
     "libsecret-tools",
     "imagemagick",
     "python3",

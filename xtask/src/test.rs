@@ -1,7 +1,7 @@
 //! `cargo xtask test`: everything that CI checks, cheapest first, so that a slip shows early.
 
 use crate::command::{Command, cargo};
-use crate::{fuzz, model, page, schemathesis, system};
+use crate::{fuzz, model, page, schemathesis, servers, system};
 use anyhow::Result;
 
 #[derive(clap::Args)]
@@ -16,6 +16,8 @@ pub struct Options {
 
 /// The variable by which a test program knows that its long form is wanted.
 const LONG: &str = "RELAY_TEST_LONG";
+/// The variable by which the relay's tests know a server on which they make their databases.
+const POSTGRES: &str = "RELAY_TEST_POSTGRES";
 
 pub fn run(options: &Options) -> Result<()> {
     let packages: Vec<&str> =
@@ -36,14 +38,26 @@ pub fn run(options: &Options) -> Result<()> {
     }
     install_tauri_driver()?;
     model::install_smollm2()?;
-    let everything = cargo(everything);
+    long_or_short(cargo(everything), options).run()?;
+    relay_on_postgres(options)?;
     if options.long {
-        everything.env(LONG, "1").run()?;
         fuzz::run(&fuzz::Options::default())?;
-    } else {
-        everything.run()?;
     }
     schemathesis::run(options.long)
+}
+
+fn long_or_short(tests: Command, options: &Options) -> Command {
+    if options.long { tests.env(LONG, "1") } else { tests }
+}
+
+/// The relay's promises once more, with the other database: one story.
+fn relay_on_postgres(options: &Options) -> Result<()> {
+    let folder = std::env::temp_dir().join(format!("autocrea-postgres-{}", std::process::id()));
+    let postgres = servers::Postgres::start_forgetful(&folder)?;
+    // Of the whole workspace, so that nothing is built anew.
+    let tests = ["test", "--workspace", "--locked", "--test", "relay", "--test", "chaos"];
+    let tests = cargo(tests);
+    long_or_short(tests, options).env(POSTGRES, postgres.address()).run()
 }
 
 /// The WebDriver server for the window, below `target/`.
