@@ -1,26 +1,27 @@
 //! Who watches whom: after a commit, the people that it touched are signalled here, and whoever
 //! watches one of them reads the snapshot anew.
 //!
-//! A signal carries nothing. The version is always read from the database, so that a signal that
+//! A signal carries nothing but its time, for those who measure. The version is always read from the database, so that a signal that
 //! comes twice, late or for nothing costs a read and shows nothing wrong.
 
 use autocrea_protocol::UserId;
 use parking_lot::Mutex;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
+use std::time::Instant;
 use tokio::sync::watch;
 
 /// The watchers of this process; cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct Changes {
-    people: Arc<Mutex<HashMap<UserId, watch::Sender<()>>>>,
+    people: Arc<Mutex<HashMap<UserId, watch::Sender<Instant>>>>,
 }
 
 /// Somebody who wants to know when a person's account changes.
 #[derive(Debug)]
 pub struct Watcher {
     user: UserId,
-    signal: watch::Receiver<()>,
+    signal: watch::Receiver<Instant>,
     changes: Changes,
 }
 
@@ -29,7 +30,7 @@ impl Changes {
     #[must_use]
     pub fn watch(&self, user: &UserId, most: usize) -> Option<Watcher> {
         let mut people = self.people.lock();
-        let sender = people.entry(user.clone()).or_insert_with(|| watch::channel(()).0);
+        let sender = people.entry(user.clone()).or_insert_with(|| watch::channel(Instant::now()).0);
         if sender.receiver_count() >= most {
             return None;
         }
@@ -42,7 +43,7 @@ impl Changes {
         let people = self.people.lock();
         for user in users {
             if let Some(sender) = people.get(user) {
-                sender.send_replace(());
+                sender.send_replace(Instant::now());
             }
         }
     }
@@ -77,19 +78,21 @@ impl Changes {
     /// Signals everybody: something has changed, and nobody knows whose.
     pub fn signal_all(&self) {
         for sender in self.people.lock().values() {
-            sender.send_replace(());
+            sender.send_replace(Instant::now());
         }
     }
 }
 
 impl Watcher {
-    /// Waits for the next change since the last time that this was asked.
-    pub async fn changed(&mut self) {
+    /// Waits for the next change since the last time that this was asked; answers when this process
+    /// heard of it.
+    pub async fn changed(&mut self) -> Instant {
         if self.signal.changed().await.is_err() {
             // The sender lives as long as one watcher does, so this cannot be; waiting for ever
             // is better than a loop that never waits.
             std::future::pending::<()>().await;
         }
+        *self.signal.borrow()
     }
 }
 
@@ -97,7 +100,7 @@ impl Drop for Watcher {
     fn drop(&mut self) {
         let mut people = self.changes.people.lock();
         // Let go of while the map is held, so that of two that leave together one sees nobody left.
-        self.signal = watch::channel(()).1;
+        self.signal = watch::channel(Instant::now()).1;
         if people.get(&self.user).is_some_and(|sender| sender.receiver_count() == 0) {
             people.remove(&self.user);
         }

@@ -5,16 +5,18 @@ use autocrea_protocol::{Tokens, UserId};
 use autocrea_relay::app::StartError;
 use autocrea_relay::billing::{Billing, BillingError, commands};
 use autocrea_relay::changes::Changes;
-use autocrea_relay::check;
+use autocrea_relay::check::{self, Finding, Verdict};
 use autocrea_relay::clock::Clock;
-use autocrea_relay::config::{self, Config};
-use autocrea_relay::db::{Db, DbError};
+use autocrea_relay::config::{self, Config, ConfigError, Database, StripeSetup};
+use autocrea_relay::db::{self, Db, DbError};
 use autocrea_relay::ledger::{self, Difference, Grant};
+use autocrea_relay::stripe::StripeFault;
+use autocrea_relay::stripe::{api::Api, setup};
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 use std::collections::BTreeMap;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
@@ -66,6 +68,21 @@ enum Command {
     /// Look after the ledger.
     #[command(subcommand)]
     Ledger(LedgerCommand),
+    /// Copy the database to a file while it is served (SQLite; PostgreSQL has `pg_dump`).
+    Backup {
+        /// It must not be there yet.
+        file: PathBuf,
+    },
+    /// Look after the account at Stripe.
+    #[command(subcommand)]
+    Stripe(StripeCommand),
+}
+
+#[derive(Subcommand)]
+enum StripeCommand {
+    /// Make what the relay needs there, as far as it is missing, and print the variables. Needs
+    /// only `STRIPE_SECRET_KEY` and `RELAY_PUBLIC_URL`.
+    Setup,
 }
 
 #[derive(Subcommand)]
@@ -121,15 +138,14 @@ pub(crate) fn run() -> ExitCode {
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect();
     let file = cli.config.filter(|path| !path.as_os_str().is_empty());
-    let config = match Config::load(file.as_deref(), &environment) {
-        Ok(config) => config,
+    rustls::crypto::ring::default_provider().install_default().ok();
+    let work = match Work::load(command, file.as_deref(), &environment) {
+        Ok(work) => work,
         Err(error) => {
             complain(error);
             return ExitCode::from(CONFIG);
         }
     };
-    telemetry::start(&config.log);
-    rustls::crypto::ring::default_provider().install_default().ok();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -138,21 +154,95 @@ pub(crate) fn run() -> ExitCode {
         }
     };
     runtime.block_on(async {
-        match command {
-            Command::Serve => serve(config).await,
-            Command::Check => check(&config).await,
-            Command::Migrate => with_database(&config, |_| async { migrated() }).await,
-            Command::Grant { user, tokens, reason, days } => {
-                grant(&config, UserId(user), Tokens(tokens), reason, days).await
+        match work {
+            Work::StripeSetup(setup) => set_stripe_up(&setup).await,
+            Work::Command(command, config) => {
+                let traces = telemetry::start(&config.log);
+                let code = execute(command, *config).await;
+                traces.flush().await;
+                code
             }
-            Command::Ledger(LedgerCommand::Verify) => verify(&config).await,
-            Command::Events(EventsCommand::List { limit }) => list_events(&config, limit).await,
-            Command::Events(EventsCommand::Show { id }) => show_event(&config, id).await,
-            Command::Events(EventsCommand::Replay { id }) => replay_event(config, id).await,
-            Command::Reconcile => reconcile(config).await,
-            Command::DefaultConfig => ExitCode::SUCCESS,
         }
     })
+}
+
+/// A command and what it is configured with.
+enum Work {
+    /// With all of it.
+    Command(Command, Box<Config>),
+    /// With the little that there is before there is anything else.
+    StripeSetup(StripeSetup),
+}
+
+impl Work {
+    fn load(
+        command: Command,
+        file: Option<&Path>,
+        environment: &BTreeMap<String, String>,
+    ) -> Result<Self, ConfigError> {
+        if matches!(command, Command::Stripe(StripeCommand::Setup)) {
+            return StripeSetup::load(file, environment).map(Self::StripeSetup);
+        }
+        let config = Config::load(file, environment)?;
+        Ok(Self::Command(command, Box::new(config)))
+    }
+}
+
+async fn execute(command: Command, config: Config) -> ExitCode {
+    match command {
+        Command::Serve => serve(config).await,
+        Command::Check => check(&config).await,
+        Command::Migrate => with_database(&config, |_| async { migrated() }).await,
+        Command::Grant { user, tokens, reason, days } => {
+            grant(&config, UserId(user), Tokens(tokens), reason, days).await
+        }
+        Command::Ledger(LedgerCommand::Verify) => verify(&config).await,
+        Command::Events(EventsCommand::List { limit }) => list_events(&config, limit).await,
+        Command::Events(EventsCommand::Show { id }) => show_event(&config, id).await,
+        Command::Events(EventsCommand::Replay { id }) => replay_event(config, id).await,
+        Command::Reconcile => reconcile(config).await,
+        Command::Backup { file } => backup(&config, &file),
+        // Neither comes this far.
+        Command::DefaultConfig | Command::Stripe(_) => ExitCode::SUCCESS,
+    }
+}
+
+async fn set_stripe_up(settings: &StripeSetup) -> ExitCode {
+    let made = match Api::new(&settings.api_base, &settings.secret_key) {
+        Ok(api) => setup::run(&api, &settings.public_url).await,
+        Err(fault) => Err(fault),
+    };
+    match made {
+        Ok(ready) => {
+            write!(std::io::stdout(), "{ready}").ok();
+            ExitCode::SUCCESS
+        }
+        Err(StripeFault::Refused { status: 401, .. }) => {
+            complain("Stripe does not take STRIPE_SECRET_KEY");
+            ExitCode::from(UNAVAILABLE)
+        }
+        Err(fault) => {
+            complain(format_args!("{fault}; what was made stays, so run this again"));
+            ExitCode::from(UNAVAILABLE)
+        }
+    }
+}
+
+fn backup(config: &Config, to: &Path) -> ExitCode {
+    let Database::Sqlite(path) = &config.database else {
+        complain("this is for SQLite; copy PostgreSQL with `pg_dump --format=custom`");
+        return ExitCode::from(USAGE);
+    };
+    match db::backup(path, to) {
+        Ok(()) => {
+            say(format_args!("copied to {}", to.display()));
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            complain(error);
+            ExitCode::from(UNAVAILABLE)
+        }
+    }
 }
 
 async fn serve(config: Config) -> ExitCode {
@@ -315,29 +405,29 @@ async fn grant(
 }
 
 async fn check(config: &Config) -> ExitCode {
-    say("configuration: ok, valid");
-    for setting in config.without_effect() {
-        complain(format_args!("{setting} has no effect: this version does not do it yet"));
-    }
-    let database = match Db::open(&config.database, Clock::system(), Changes::default()) {
-        Ok(db) => db.ready().await,
-        Err(error) => Err(error),
-    };
-    match &database {
-        Ok(()) => say("database: ok, reachable and migrated"),
-        Err(error) => say(format_args!("database: FAILED, {error}")),
-    }
-    let services = match check::services(config).await {
-        Ok(services) => services,
+    let mut findings = check::settings(config);
+    findings.push(database(config).await);
+    match check::services(config).await {
+        Ok(services) => findings.extend(services),
         Err(error) => {
             complain(error);
             return ExitCode::FAILURE;
         }
+    }
+    findings.iter().for_each(say);
+    if findings.iter().any(|it| it.verdict == Verdict::Failed) {
+        return ExitCode::from(UNAVAILABLE);
+    }
+    ExitCode::SUCCESS
+}
+
+async fn database(config: &Config) -> Finding {
+    let asked = match Db::open(&config.database, Clock::system(), Changes::default()) {
+        Ok(db) => db.writable().await,
+        Err(error) => Err(error),
     };
-    services.iter().for_each(say);
-    if database.is_ok() && services.iter().all(|it| it.well) {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::from(UNAVAILABLE)
+    match asked {
+        Ok(()) => Finding::ok("database", "reachable, migrated and writable"),
+        Err(error) => Finding::failed("database", error.to_string()),
     }
 }

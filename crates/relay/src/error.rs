@@ -6,6 +6,8 @@
 
 use crate::db::DbError;
 use crate::lang::Lang;
+use crate::metrics;
+use crate::upstream::SPANS;
 use autocrea_protocol::{ErrorBody, ErrorCode};
 use axum::extract::{MatchedPath, Request};
 use axum::middleware::Next;
@@ -14,6 +16,8 @@ use futures_util::FutureExt;
 use http::{HeaderValue, Method, StatusCode, header};
 use std::panic::AssertUnwindSafe;
 use std::time::Instant;
+use tracing::Instrument;
+use tracing::field::Empty;
 use uuid::Uuid;
 
 /// A refusal.
@@ -182,7 +186,8 @@ pub async fn render(mut request: Request, next: Next) -> Response {
     let lang = Lang::of(request.headers());
     request.extensions_mut().insert(id);
     let asked = Asked::of(&request, id);
-    let ran = AssertUnwindSafe(next.run(request)).catch_unwind().await;
+    let span = asked.span();
+    let ran = AssertUnwindSafe(next.run(request)).catch_unwind().instrument(span.clone()).await;
     let mut response = ran.unwrap_or_else(|_| {
         tracing::error!(request_id = %id.0, "a handler panicked");
         ApiError::new(ErrorCode::Internal).into_response()
@@ -205,6 +210,7 @@ pub async fn render(mut request: Request, next: Next) -> Response {
     if let Ok(value) = HeaderValue::from_str(&id.0.to_string()) {
         response.headers_mut().insert("x-request-id", value);
     }
+    span.record("http.response.status_code", response.status().as_u16());
     asked.log(response.status());
     response
 }
@@ -224,7 +230,23 @@ impl Asked {
         Self { id, method: request.method().clone(), route, since: Instant::now() }
     }
 
+    /// Off unless traces are exported.
+    fn span(&self) -> tracing::Span {
+        let (method, route) = (&self.method, &self.route);
+        tracing::trace_span!(
+            target: SPANS,
+            "request",
+            otel.name = format!("{method} {route}"),
+            otel.kind = "server",
+            http.request.method = %method,
+            http.route = route,
+            http.response.status_code = Empty,
+            request_id = %self.id.0,
+        )
+    }
+
     fn log(&self, status: StatusCode) {
+        metrics::http(&self.method, &self.route, status.as_u16(), self.since.elapsed());
         let (method, route, request_id) = (&self.method, &self.route, self.id.0);
         let millis = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX);
         let status = status.as_u16();

@@ -27,6 +27,7 @@ pub mod lang;
 pub mod lease;
 pub mod ledger;
 pub mod limits;
+pub mod metrics;
 pub mod prices;
 pub mod redis;
 pub mod routes;
@@ -35,6 +36,7 @@ pub mod snapshots;
 pub mod stripe;
 pub mod svix;
 pub mod sweep;
+pub mod upstream;
 
 use app::{App, StartError};
 use clock::Clock;
@@ -106,8 +108,19 @@ pub async fn serve(
 ) -> Result<Running, StartError> {
     let address = config.bind;
     let addr = listener.local_addr().map_err(|source| StartError::Listen { address, source })?;
+    let metrics = match config.metrics_bind {
+        Some(address) => Some(
+            TcpListener::bind(address)
+                .await
+                .map_err(|source| StartError::Listen { address, source })?,
+        ),
+        None => None,
+    };
     let app = App::open(config, clock).await?;
     app.start_workers();
+    if let Some(listener) = metrics {
+        app.tasks.spawn(metrics::serve(Arc::clone(&app), listener));
+    }
     let router = routes::router(&app);
     let server = tokio::spawn(server::run(Arc::clone(&app), router, listener));
     tracing::info!(%addr, "listening");

@@ -84,6 +84,7 @@ pub async fn pass(app: &App) -> Result<(), DbError> {
     while app.db.write(|tx| ledger::expire_due_of_all(tx, AT_ONCE)).await? > 0 {}
     while app.db.write(roll_months).await? > 0 {}
     while crate::billing::refresh::sweep(&app.billing).await? > 0 {}
+    crate::metrics::swept();
     Ok(())
 }
 

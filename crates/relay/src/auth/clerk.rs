@@ -8,6 +8,7 @@ use super::jwks::Jwks;
 use super::token::{self, Expected};
 use crate::account::ClerkProfile;
 use crate::config::ClerkSettings;
+use crate::upstream::Service;
 use autocrea_protocol::{UnixMillis, UserId};
 use http::StatusCode;
 use parking_lot::Mutex;
@@ -120,13 +121,12 @@ impl Clerk {
         if let Some(user) = self.remembered(&hash) {
             return Ok(user);
         }
-        let asked = self
+        let request = self
             .http
             .post(format!("{}/oauth_applications/access_tokens/verify", self.settings.api_url))
             .bearer_auth(secret.expose_secret())
-            .json(&serde_json::json!({ "access_token": token }))
-            .send()
-            .await;
+            .json(&serde_json::json!({ "access_token": token }));
+        let asked = Service::Clerk.send("token", request).await;
         let Ok(answer) = asked else { return Err(TokenError::Unreachable) };
         let user = match answer.status() {
             StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND | StatusCode::UNPROCESSABLE_ENTITY => {
@@ -177,8 +177,13 @@ impl Clerk {
     pub(super) async fn profile(&self, user: &UserId, token: &str) -> Option<ClerkProfile> {
         let address = self.jwks.userinfo().await.ok()??;
         let answer = async {
-            let asked = self.http.get(address).bearer_auth(token).send().await?;
-            asked.error_for_status()?.json::<UserInfo>().await
+            let request = self.http.get(address).bearer_auth(token);
+            Service::Clerk
+                .send("profile", request)
+                .await?
+                .error_for_status()?
+                .json::<UserInfo>()
+                .await
         };
         match answer.await {
             Ok(info) if info.sub == user.as_str() => Some(ClerkProfile {

@@ -5,6 +5,7 @@
 //! been rotated in works at once, and invented key ids cost Clerk nothing. Who brings a known key
 //! never waits for that.
 
+use crate::upstream::Service;
 use jsonwebtoken::DecodingKey;
 use jsonwebtoken::jwk::{Jwk, JwkSet, PublicKeyUse};
 use parking_lot::RwLock;
@@ -132,8 +133,10 @@ impl Jwks {
     }
 
     async fn get<T: DeserializeOwned>(&self, address: &str) -> Option<T> {
-        let answer =
-            async { self.http.get(address).send().await?.error_for_status()?.json::<T>().await };
+        let answer = async {
+            let asked = Service::Clerk.send("keys", self.http.get(address)).await?;
+            asked.error_for_status()?.json::<T>().await
+        };
         match answer.await {
             Ok(value) => Some(value),
             Err(error) => {

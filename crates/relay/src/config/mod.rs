@@ -118,6 +118,17 @@ pub struct StripeSettings {
     pub reconcile: Duration,
 }
 
+/// What `stripe setup` needs: it runs before there is anything else to configure.
+#[derive(Clone, Debug)]
+pub struct StripeSetup {
+    /// As in [`Config`].
+    pub public_url: String,
+    /// As in [`StripeSettings`].
+    pub secret_key: SecretString,
+    /// As in [`StripeSettings`].
+    pub api_base: String,
+}
+
 /// The model's endpoint.
 #[derive(Clone, Debug)]
 pub struct JoxCoderSettings {
@@ -251,14 +262,7 @@ impl Config {
         file: Option<&Path>,
         environment: &BTreeMap<String, String>,
     ) -> Result<Self, ConfigError> {
-        let text = match file {
-            None => None,
-            Some(path) => Some(std::fs::read_to_string(path).map_err(|error| {
-                let what = format!("could not be read: {error}");
-                ConfigError { faults: vec![Fault { key: path.display().to_string(), what }] }
-            })?),
-        };
-        Self::from_layers(text.as_deref(), environment)
+        Self::from_layers(text_of(file)?.as_deref(), environment)
     }
 
     /// The variables of what is set although this version has nothing that reads it. They are
@@ -266,8 +270,6 @@ impl Config {
     #[must_use]
     pub fn without_effect(&self) -> Vec<&'static str> {
         let set = [
-            ("METRICS_BIND", self.metrics_bind.is_some()),
-            ("OTEL_EXPORTER_OTLP_ENDPOINT", self.log.otlp_endpoint.is_some()),
             ("CLERK_WEBHOOK_SECRET", !self.clerk.webhook_secrets.is_empty()),
             ("RESEND_API_KEY", self.resend.api_key.is_some()),
             ("RESEND_WEBHOOK_SECRET", !self.resend.webhook_secrets.is_empty()),
@@ -285,4 +287,26 @@ impl Config {
     ) -> Result<Self, ConfigError> {
         read::config(reader::Reader::new(DEFAULT, file, environment))
     }
+}
+
+impl StripeSetup {
+    /// Reads all layers, and of them only this.
+    ///
+    /// # Errors
+    /// With every fault that there is in it.
+    pub fn load(
+        file: Option<&Path>,
+        environment: &BTreeMap<String, String>,
+    ) -> Result<Self, ConfigError> {
+        let text = text_of(file)?;
+        read::stripe_setup(reader::Reader::new(DEFAULT, text.as_deref(), environment))
+    }
+}
+
+fn text_of(file: Option<&Path>) -> Result<Option<String>, ConfigError> {
+    let Some(path) = file else { return Ok(None) };
+    std::fs::read_to_string(path).map(Some).map_err(|error| {
+        let what = format!("could not be read: {error}");
+        ConfigError { faults: vec![Fault { key: path.display().to_string(), what }] }
+    })
 }

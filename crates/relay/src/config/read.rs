@@ -3,7 +3,7 @@
 use super::reader::{Key, Reader};
 use super::{
     Catalogue, ClerkSettings, Config, ConfigError, Database, GenerationSettings, JoxCoderSettings,
-    Limits, Log, ResendSettings, StripeSettings,
+    Limits, Log, ResendSettings, StripeSettings, StripeSetup,
 };
 use crate::counter::Counter;
 use autocrea_protocol::Tokens;
@@ -58,6 +58,18 @@ pub(super) fn config(mut reader: Reader<'_>) -> Result<Config, ConfigError> {
         plans: Catalogue::read(r),
     };
     reader.finish(Some(config))
+}
+
+/// What `stripe setup` needs, and nothing else.
+pub(super) fn stripe_setup(mut reader: Reader<'_>) -> Result<StripeSetup, ConfigError> {
+    let r = &mut reader;
+    let public = var("public_url", "RELAY_PUBLIC_URL");
+    let setup = StripeSetup {
+        public_url: base(r, public, Safe::HttpsUnlessLoopback, None),
+        secret_key: SecretString::from(r.required(var("stripe.secret_key", "STRIPE_SECRET_KEY"))),
+        api_base: stripe_base(r),
+    };
+    reader.finish_part(setup)
 }
 
 /// Whether plain http is let through.
@@ -167,11 +179,7 @@ fn stripe(r: &mut Reader<'_>) -> StripeSettings {
         "" => Vec::new(),
         _ => r.list(secrets).into_iter().map(SecretString::from).collect(),
     };
-    let api = var("stripe.api_base", "STRIPE_API_BASE");
-    let api_base = base(r, api, Safe::HttpsUnlessLoopback, None);
-    if api_base.ends_with("/v1") {
-        r.fault_at(api, "must not end in /v1");
-    }
+    let api_base = stripe_base(r);
     StripeSettings {
         secret_key: SecretString::from(r.required(var("stripe.secret_key", "STRIPE_SECRET_KEY"))),
         webhook_secrets,
@@ -180,6 +188,15 @@ fn stripe(r: &mut Reader<'_>) -> StripeSettings {
         grace: days(r, var("stripe.grace_days", "RELAY_GRACE_DAYS")),
         reconcile: secs(r, var("stripe.reconcile_secs", "RELAY_RECONCILE_SECS"), 86_400),
     }
+}
+
+fn stripe_base(r: &mut Reader<'_>) -> String {
+    let api = var("stripe.api_base", "STRIPE_API_BASE");
+    let api_base = base(r, api, Safe::HttpsUnlessLoopback, None);
+    if api_base.ends_with("/v1") {
+        r.fault_at(api, "must not end in /v1");
+    }
+    api_base
 }
 
 fn joxcoder(r: &mut Reader<'_>) -> JoxCoderSettings {

@@ -207,6 +207,16 @@ impl<'a> Reader<'a> {
         parsed
     }
 
+    /// Answers what was read of a part of the configuration, if nothing was wrong with that part.
+    pub(super) fn finish_part<T>(mut self, part: T) -> Result<T, ConfigError> {
+        if self.faults.is_empty() {
+            return Ok(part);
+        }
+        self.faults.sort();
+        self.faults.dedup();
+        Err(ConfigError { faults: self.faults })
+    }
+
     /// Adds the unknown keys; answers `config` if nothing at all was wrong.
     pub(super) fn finish<T>(mut self, config: Option<T>) -> Result<T, ConfigError> {
         let unknown: Vec<String> =

@@ -13,6 +13,7 @@
 //!
 //! Deliberately not here: any table. Each noun's SQL is with the noun.
 
+mod backup;
 mod job;
 mod lock;
 mod migrations;
@@ -20,6 +21,7 @@ mod postgres;
 mod sqlite;
 mod value;
 
+pub use backup::{BackupError, backup};
 pub use lock::Lock;
 pub use postgres::{Fault, Held};
 pub use value::{Column, Param, Row, SqlValue};
@@ -186,6 +188,17 @@ impl Db {
     /// If the database does not answer.
     pub async fn foreign_version(&self) -> Result<i64, DbError> {
         self.write(|tx| tx.query_one("PRAGMA data_version", &[], |row| row.get(0))).await
+    }
+
+    /// Whether it can be written to, too.
+    ///
+    /// # Errors
+    /// If it does not answer, or takes nothing.
+    pub async fn writable(&self) -> Result<(), DbError> {
+        self.ready().await?;
+        self.write(|tx| tx.execute("UPDATE people SET version = version WHERE id = ''", &[]))
+            .await
+            .map(drop)
     }
 
     /// Whether the database answers and is migrated.

@@ -45,6 +45,22 @@ pub enum Outcome {
     Failed(StreamCode),
 }
 
+impl Outcome {
+    /// The word for it, of a closed set.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Done(FinishReason::Stop, _) => "stop",
+            Self::Done(FinishReason::Length, _) => "length",
+            Self::Done(FinishReason::Cancelled, _) => "cancelled",
+            Self::Failed(StreamCode::UpstreamFailed) => "upstream_failed",
+            Self::Failed(StreamCode::UpstreamTimeout) => "upstream_timeout",
+            Self::Failed(StreamCode::EmptyOutput) => "empty_output",
+            Self::Failed(StreamCode::Interrupted) => "interrupted",
+        }
+    }
+}
+
 /// How it ended and what the balance was then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct End {

@@ -35,6 +35,7 @@ use crate::config::{Config, Database};
 use crate::counter::Counter;
 use crate::db::{Db, DbError};
 use crate::joxcoder::{JoxCoder, Question};
+use crate::metrics;
 use autocrea_protocol::generation::{GenerateRequest, StreamCode};
 use autocrea_protocol::{Tokens, UserId};
 use meter::Meter;
@@ -208,7 +209,8 @@ impl Generations {
                 self.attach_known(key, *stored).await?.ok_or(StartError::Conflict)
             }
             Begun::Known(_) => Err(StartError::Conflict),
-            Begun::New(_, ceiling) => {
+            Begun::New(reserved, ceiling) => {
+                metrics::reserved(reserved.reserved.get());
                 let live = Arc::clone(made.get().ok_or(StartError::Broken)?);
                 let messages = Arc::unwrap_or_clone(messages);
                 let question = Question { messages, max_output: ceiling.output };
@@ -342,6 +344,12 @@ impl Generations {
         }
     }
 
+    /// How many this process runs.
+    #[must_use]
+    pub fn running_count(&self) -> usize {
+        self.0.running.lock().len()
+    }
+
     fn running(&self, key: &Key) -> Option<Arc<Live>> {
         self.0.running.lock().get(key).cloned()
     }
@@ -385,6 +393,8 @@ impl Generations {
             sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         };
+        let reserved = live.reserved.reserved.get();
+        metrics::generation_ended(end.outcome.as_str(), end.charged.get(), reserved);
         self.0.spool.ended(live.key.clone(), self.0.clock.now());
         self.leave(live);
         live.end(end);

@@ -17,6 +17,7 @@ mod reader;
 pub use reader::{AnswerReader, Batch, Ending, ReadError, Reported};
 
 use crate::config::{GenerationSettings, JoxCoderSettings};
+use crate::upstream::Service;
 use autocrea_protocol::Tokens;
 use autocrea_protocol::generation::Message;
 use reqwest::{StatusCode, header};
@@ -155,7 +156,12 @@ impl JoxCoder {
         let mut pause = FIRST_PAUSE;
         loop {
             let began = Instant::now();
-            let response = self.attempt(question, hold).await?;
+            let failed = |came: &Result<reqwest::Response, JoxCoderError>| match came {
+                Ok(answer) => answer.status().is_server_error(),
+                Err(_) => true,
+            };
+            let attempt = self.attempt(question, hold);
+            let response = Service::JoxCoder.watch("answer", failed, attempt).await?;
             let status = response.status();
             if status.is_success() {
                 // A held request has spent its time on scaling up, which the total leaves out.

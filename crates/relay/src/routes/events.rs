@@ -9,6 +9,7 @@ use crate::changes::Watcher;
 use crate::db::DbError;
 use crate::error::ApiError;
 use crate::lang::Lang;
+use crate::metrics::{self, OpenStream};
 use crate::snapshots::Shown;
 use autocrea_protocol::{AccountSnapshot, UserId};
 use axum::body::Body;
@@ -19,7 +20,7 @@ use futures_util::stream;
 use http::{HeaderMap, HeaderValue, header};
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const HEARTBEAT: Duration = Duration::from_secs(15);
 const AT_ONCE: usize = 10;
@@ -36,7 +37,17 @@ pub(super) async fn events(
     let known = headers
         .get("last-event-id")
         .and_then(|value| value.to_str().ok()?.trim().parse::<i64>().ok());
-    let stream = Events { app, user: person.id, lang, watcher, known, look: true, ended: false };
+    let stream = Events {
+        app,
+        user: person.id,
+        lang,
+        watcher,
+        known,
+        look: true,
+        ended: false,
+        signalled: None,
+        _open: OpenStream::new(),
+    };
     let body = stream::unfold(stream, |mut events| async move {
         let bytes = events.next().await?;
         Some((Ok::<_, Infallible>(bytes), events))
@@ -59,6 +70,9 @@ struct Events {
     /// Whether there may be a newer one.
     look: bool,
     ended: bool,
+    /// When the change was that made it look.
+    signalled: Option<Instant>,
+    _open: OpenStream,
 }
 
 impl Events {
@@ -72,6 +86,9 @@ impl Events {
                 match self.snapshot().await {
                     Ok(Some(snapshot)) if self.known != Some(snapshot.version) => {
                         self.known = Some(snapshot.version);
+                        if let Some(at) = self.signalled.take() {
+                            metrics::pushed(at.elapsed());
+                        }
                         return frame(&snapshot);
                     }
                     Ok(Some(_)) => {}
@@ -84,7 +101,10 @@ impl Events {
                 }
             }
             tokio::select! {
-                () = self.watcher.changed() => self.look = true,
+                at = self.watcher.changed() => {
+                    self.look = true;
+                    self.signalled = Some(at);
+                }
                 () = self.app.stopping.cancelled() => {
                     self.ended = true;
                     return Some(Bytes::from_static(b"retry: 1000\n: the relay is restarting\n\n"));

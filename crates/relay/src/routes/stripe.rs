@@ -9,9 +9,11 @@ use crate::billing::checkout::{self, CheckoutError};
 use crate::billing::{BillingError, inbox};
 use crate::error::ApiError;
 use crate::lang::Lang;
+use crate::metrics::{self, Webhook};
 use crate::stripe::envelope::Envelope;
 use crate::stripe::invoices::InvoiceLine;
 use crate::stripe::{StripeFault, signature};
+use crate::upstream::Service;
 use autocrea_protocol::billing::{CheckoutRequest, CheckoutResponse, PortalResponse, SyncRequest};
 use autocrea_protocol::{AccountSnapshot, ErrorCode};
 use axum::extract::State;
@@ -134,6 +136,7 @@ pub(super) async fn webhooks(
 ) -> Result<Json<Received>, ApiError> {
     let body = body.map_err(|rejection| {
         tracing::warn!(%rejection, "a webhook did not arrive whole");
+        metrics::webhook(Service::Stripe, Webhook::Unreadable);
         unreadable(rejection.status()).saying(WEBHOOK_FAILED, WEBHOOK_FAILED)
     })?;
     let header = headers.get("stripe-signature").and_then(|value| value.to_str().ok());
@@ -141,14 +144,17 @@ pub(super) async fn webhooks(
         app.config.stripe.webhook_secrets.iter().map(ExposeSecret::expose_secret).collect();
     signature::verify(header, &body, &secrets, app.clock.now().as_secs()).map_err(|error| {
         tracing::warn!(%error, "a webhook of Stripe was refused");
+        metrics::webhook(Service::Stripe, Webhook::BadSignature);
         failed()
     })?;
     let event = Envelope::read(&body).map_err(|error| {
         tracing::error!(%error, "a webhook that Stripe signed was refused");
+        metrics::webhook(Service::Stripe, Webhook::Unreadable);
         failed()
     })?;
     let handled = event.is_handled();
-    app.db.write(move |tx| inbox::receive(tx, &event, &body)).await?;
+    let new = app.db.write(move |tx| inbox::receive(tx, &event, &body)).await?;
+    metrics::webhook(Service::Stripe, if new { Webhook::Accepted } else { Webhook::Duplicate });
     if handled {
         app.billing.wake.notify_one();
     }

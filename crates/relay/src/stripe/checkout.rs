@@ -1,8 +1,10 @@
 //! Checkout and portal sessions: the pages of Stripe's that people pay and manage on.
 
+use super::setup::PORTAL_MARK;
 use super::{Stripe, StripeFault};
 use std::collections::HashMap;
 use stripe_billing::BillingPortalSessionLocale;
+use stripe_billing::billing_portal_configuration::ListBillingPortalConfiguration;
 use stripe_billing::billing_portal_session::{
     CreateBillingPortalSession, CreateBillingPortalSessionFlowData,
     CreateBillingPortalSessionFlowDataAfterCompletion,
@@ -154,6 +156,9 @@ impl Stripe {
                 BillingPortalSessionLocale::En
             })
             .return_url(&back);
+        if let Some(configuration) = self.portal_configuration().await {
+            request = request.configuration(configuration);
+        }
         if let Some(subscription) = change {
             let mut flow = CreateBillingPortalSessionFlowData::new(
                 CreateBillingPortalSessionFlowDataType::SubscriptionUpdate,
@@ -169,5 +174,27 @@ impl Stripe {
             request = request.flow_data(flow);
         }
         Ok(self.post("portal", key, &request).await?.url)
+    }
+
+    /// The configuration that `stripe setup` made. Where it cannot be asked for, the default one
+    /// does for now.
+    async fn portal_configuration(&self) -> Option<&str> {
+        let find = || async {
+            let request = ListBillingPortalConfiguration::new().active(true).limit(100);
+            let all = self.get("portal configurations", &request).await?;
+            let (name, value) = PORTAL_MARK;
+            let marked = |metadata: &Option<HashMap<String, String>>| {
+                metadata.as_ref().and_then(|it| it.get(name)).is_some_and(|it| it == value)
+            };
+            let ours = all.data.into_iter().find(|it| marked(&it.metadata));
+            Ok::<_, StripeFault>(ours.map(|it| it.id.to_string()))
+        };
+        match self.portal.get_or_try_init(find).await {
+            Ok(found) => found.as_deref(),
+            Err(fault) => {
+                tracing::warn!(%fault, "the portal is opened with the account's default configuration");
+                None
+            }
+        }
     }
 }

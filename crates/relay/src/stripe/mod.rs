@@ -13,6 +13,7 @@
 //!
 //! [`Facts`]: crate::billing::facts::Facts
 
+pub mod api;
 pub mod catalog;
 pub mod checkout;
 pub mod customers;
@@ -20,12 +21,16 @@ pub mod envelope;
 pub mod events;
 pub mod invoices;
 mod read;
+pub mod setup;
 pub mod signature;
 pub mod subscriptions;
 
+use crate::upstream::Service;
 use secrecy::{ExposeSecret, SecretString};
+use std::sync::Arc;
 use std::time::Duration;
 use stripe::{IdempotencyKey, RequestStrategy, StripeError, StripeRequest};
+use tokio::sync::OnceCell;
 
 /// One attempt at one call.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(12);
@@ -108,6 +113,9 @@ impl StripeFault {
 #[derive(Clone)]
 pub struct Stripe {
     client: stripe::Client,
+    /// The portal's configuration that `stripe setup` made, once that is known; `None` is the
+    /// account's default one.
+    portal: Arc<OnceCell<Option<String>>>,
 }
 
 impl std::fmt::Debug for Stripe {
@@ -132,7 +140,7 @@ impl Stripe {
             builder = builder.url(base.trim_end_matches('/'));
         }
         let client = builder.build().map_err(|fault| StripeFault::of("client", fault))?;
-        Ok(Self { client })
+        Ok(Self { client, portal: Arc::default() })
     }
 
     /// A read.
@@ -142,11 +150,8 @@ impl Stripe {
         R::Output: miniserde::Deserialize + Send,
     {
         twice(|| async {
-            request
-                .customize()
-                .send(&self.client)
-                .await
-                .map_err(|fault| StripeFault::of(what, fault))
+            let sent = async { request.customize().send(&self.client).await };
+            watched(what, sent).await
         })
         .await
     }
@@ -165,15 +170,24 @@ impl Stripe {
         let key = IdempotencyKey::new(key)
             .map_err(|fault| StripeFault::Configuration(fault.to_string()))?;
         twice(|| async {
-            request
-                .customize()
-                .request_strategy(RequestStrategy::Idempotent(key.clone()))
-                .send(&self.client)
-                .await
-                .map_err(|fault| StripeFault::of(what, fault))
+            let request =
+                request.customize().request_strategy(RequestStrategy::Idempotent(key.clone()));
+            watched(what, async { request.send(&self.client).await }).await
         })
         .await
     }
+}
+
+/// One attempt, counted; that Stripe says no is no failure of Stripe's.
+async fn watched<T>(
+    what: &'static str,
+    call: impl Future<Output = Result<T, StripeError>>,
+) -> Result<T, StripeFault> {
+    let failed = |came: &Result<T, StripeFault>| {
+        matches!(came, Err(StripeFault::Unavailable { .. } | StripeFault::Unreadable(_)))
+    };
+    let call = async { call.await.map_err(|fault| StripeFault::of(what, fault)) };
+    Service::Stripe.watch(what, failed, call).await
 }
 
 /// Runs `call`, and once more if the first time failed on the way.

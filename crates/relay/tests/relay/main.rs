@@ -21,6 +21,7 @@ mod db;
 mod event_order;
 mod generate;
 mod ledger;
+mod operation;
 mod program;
 mod redis;
 mod routes;

@@ -2,19 +2,25 @@
 
 use crate::support::place::Place;
 use crate::support::{ANA, Events, World};
+use autocrea_relay::changes::Changes;
+use autocrea_relay::clock::Clock;
 use autocrea_relay::config::DEFAULT;
-use autocrea_relay::db::DbError;
+use autocrea_relay::db::{Db, DbError};
+use autocrea_relay::{account, ledger};
 use reqwest::Method;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Output};
 
-fn relay() -> Command {
+/// The program, with nothing in its environment.
+pub fn relay() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_autocrea-relay"));
     command.env_clear();
     command
 }
 
-fn run(command: &mut Command) -> (i32, String, String) {
+/// Its exit code, and what it said on standard output and standard error.
+pub fn run(command: &mut Command) -> (i32, String, String) {
     let Output { status, stdout, stderr } = command.output().expect("the program runs");
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
     (status.code().expect("an exit code"), text(stdout), text(stderr))
@@ -86,13 +92,13 @@ fn a_database_that_cannot_be_reached_ends_with_69() {
 fn check_says_of_each_service_whether_it_can_be_reached() {
     let place = Place::bare();
     let path = file(place.path(), &place.url());
-    let idle = ("METRICS_BIND", "127.0.0.1:9");
+    let idle = ("RESEND_API_KEY", "re_x");
     let redis = ("REDIS_URL", "redis://:hunter2@127.0.0.1:9");
     let mut check = relay();
     check.args(["check", "--config", &path]).env(idle.0, idle.1).env(redis.0, redis.1);
     let (code, said, warned) = run(&mut check);
     assert_eq!(code, 69);
-    assert!(warned.contains("METRICS_BIND has no effect"), "{warned}");
+    assert!(said.contains("RESEND_API_KEY: note, no effect"), "{said}");
     for (service, works) in [
         ("configuration", true),
         ("database", true),
@@ -106,6 +112,35 @@ fn check_says_of_each_service_whether_it_can_be_reached() {
         assert_eq!(line.contains("ok"), works, "{service}: {said}");
     }
     assert!(!(said + &warned).contains("hunter2"));
+}
+
+#[tokio::test]
+async fn a_copy_is_made_while_the_relay_serves_and_is_a_whole_database() {
+    let world = World::start().await;
+    world.get("/api/account").await;
+    let path = file(world.folder(), &world.place.url());
+    let copy = world.folder().join("copy.db");
+    let backup = || {
+        let mut command = relay();
+        command.args(["backup", &copy.display().to_string(), "--config", &path]);
+        tokio::task::spawn_blocking(move || run(&mut command))
+    };
+    let (code, _, error) = backup().await.expect("ran");
+    if world.place.is_shared() {
+        assert_eq!(code, 64, "PostgreSQL has its own: {error}");
+        assert!(error.contains("pg_dump"));
+        return;
+    }
+    assert_eq!(code, 0, "{error}");
+    assert_eq!(std::fs::metadata(&copy).expect("there").permissions().mode() & 0o777, 0o600);
+    let opened = Db::open_sqlite(&copy, Clock::system(), Changes::default()).expect("opens");
+    assert!(opened.read(ledger::verify).await.expect("reads").is_empty());
+    let (before, user) = (world.get("/api/account").await, world.user(ANA));
+    let kept = opened.read(move |tx| account::snapshot(tx, &user)).await.expect("a person");
+    assert_eq!(serde_json::to_value(kept).expect("JSON"), before);
+    let (code, _, error) = backup().await.expect("ran");
+    assert_eq!(code, 69, "nothing is written over");
+    assert!(error.contains("cannot be written"), "{error}");
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 pub mod gate;
 pub mod place;
 pub mod redis;
+pub mod served;
 pub mod shop;
 
 use autocrea_protocol::sse::{Decoder, Frame};
