@@ -1,6 +1,7 @@
 //! The commands of this repository, so that a fresh clone needs to know only two of them:
 //! `cargo xtask run` and `cargo xtask test`. What they need from the system they install.
 
+mod bundle;
 mod command;
 mod environment;
 mod fuzz;
@@ -42,8 +43,8 @@ enum Command {
     Doctor,
     /// Write the page's TypeScript from the Rust types.
     Bindings,
-    /// Build installable packages (deb and rpm) with the release profile.
-    Bundle,
+    /// Build installable packages with the release profile: the app's (deb, rpm) and the relay's.
+    Bundle(bundle::Options),
     /// Check licences, sources and duplicate versions of dependencies (installs cargo-deny).
     Deny,
 }
@@ -70,17 +71,9 @@ fn dispatch(command: Command) -> Result<()> {
                 .env("AUTOCREA_WRITE_BINDINGS", "1")
                 .run()
         }
-        Command::Bundle => bundle(),
+        Command::Bundle(options) => bundle::run(&options),
         Command::Deny => deny(),
     }
-}
-
-fn bundle() -> Result<()> {
-    system::ensure(&system::BUILD)?;
-    page::build()?;
-    command::Command::new("npx", ["tauri", "build", "--bundles", "deb,rpm"])
-        .current_dir(root().join("ui"))
-        .run()
 }
 
 fn deny() -> Result<()> {
