@@ -18,7 +18,7 @@ mod token;
 mod webhooks;
 
 pub use people::Person;
-pub use webhooks::Delivery;
+pub use webhooks::{Delivery, sign};
 
 use crate::clock::Clock;
 use crate::serving::{Bound, Serving};
@@ -212,6 +212,18 @@ impl Clerk {
     pub async fn send_user_event(&self, kind: &str, email: &str) -> Option<u16> {
         let person = self.state.person(email, "");
         self.state.send_user_event(kind, &person).await
+    }
+
+    /// Gives a person, made if new, another name, without telling anybody.
+    pub fn rename(&self, email: &str, name: &str) {
+        self.state.rename(email, name);
+    }
+
+    /// Deletes a person, ends their tokens, and sends `user.deleted`; returns the status that the
+    /// target answered. JWTs that they have stay good until they expire, as Clerk's do.
+    pub async fn delete_user(&self, email: &str) -> Option<u16> {
+        let person = self.state.remove(email)?;
+        self.state.send_user_event("user.deleted", &person).await
     }
 
     /// Every webhook sent, oldest first.

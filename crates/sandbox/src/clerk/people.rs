@@ -15,6 +15,9 @@ pub struct Person {
     pub name: String,
     /// Unix milliseconds.
     pub created_at: i64,
+    /// Unix milliseconds of the last change.
+    #[serde(default)]
+    pub updated_at: i64,
 }
 
 /// The people that a fresh sandbox offers.
@@ -29,7 +32,8 @@ impl Person {
     pub(super) fn new(email: &str, name: &str, created_at: i64) -> Self {
         let email = normal_email(email);
         let name = if name.trim().is_empty() { name_from(&email) } else { name.trim().to_owned() };
-        Self { id: ids::steady("user_", email.as_bytes()), email, name, created_at }
+        let id = ids::steady("user_", email.as_bytes());
+        Self { id, email, name, created_at, updated_at: created_at }
     }
 
     /// First and last name, as Clerk splits them.

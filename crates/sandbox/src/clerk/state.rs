@@ -115,6 +115,34 @@ impl State {
         person
     }
 
+    /// Gives a person, made if new, another name; the change is at least a millisecond later.
+    pub(super) fn rename(&self, email: &str, name: &str) -> Person {
+        let id = self.person(email, "").id;
+        let now = self.clock.now();
+        let mut inner = self.inner.lock();
+        let mut renamed = Person::new(email, name, now);
+        if let Some(person) = inner.people.iter_mut().find(|person| person.id == id) {
+            person.name.clone_from(&renamed.name);
+            person.updated_at = now.max(person.updated_at + 1);
+            renamed = person.clone();
+        }
+        drop(inner);
+        self.keep();
+        renamed
+    }
+
+    /// Takes a person out, with every token that can be ended.
+    pub(super) fn remove(&self, email: &str) -> Option<Person> {
+        self.revoke_person(email);
+        let email = people::normal_email(email);
+        let mut inner = self.inner.lock();
+        let place = inner.people.iter().position(|person| person.email == email)?;
+        let person = inner.people.remove(place);
+        drop(inner);
+        self.keep();
+        Some(person)
+    }
+
     pub(super) fn people(&self) -> Vec<Person> {
         self.inner.lock().people.clone()
     }
@@ -294,7 +322,11 @@ impl State {
     }
 
     pub(super) async fn send_user_event(&self, kind: &str, person: &Person) -> Option<u16> {
-        let data = super::webhooks::user_object(&self.url, person);
+        let data = if kind == "user.deleted" {
+            super::webhooks::deleted_object(person)
+        } else {
+            super::webhooks::user_object(&self.url, person)
+        };
         self.webhooks.send(kind, &data, &self.clock).await
     }
 

@@ -90,8 +90,9 @@ async fn post(url: &str, secret: &str, id: &str, at: i64, body: &str) -> Option<
     Some(request.send().await.ok()?.status().as_u16())
 }
 
-/// `v1,` and the base64 HMAC-SHA256 of `id.timestamp.body` under the decoded `whsec_` secret.
-pub(super) fn sign(secret: &str, id: &str, at: i64, body: &str) -> String {
+/// A `svix-signature`: `v1,` and the base64 HMAC-SHA256 of `id.timestamp.body` under the decoded `whsec_` secret.
+#[must_use]
+pub fn sign(secret: &str, id: &str, at: i64, body: &str) -> String {
     let encoded = secret.strip_prefix("whsec_").unwrap_or(secret);
     let key = STANDARD.decode(encoded).unwrap_or_else(|_| encoded.as_bytes().to_vec());
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&key) else {
@@ -119,8 +120,13 @@ pub(super) fn user_object(url: &str, person: &Person) -> Value {
             "verification": { "status": "verified", "strategy": "from_oauth_google" },
         }],
         "created_at": person.created_at,
-        "updated_at": person.created_at,
+        "updated_at": person.updated_at,
     })
+}
+
+/// All that Clerk says of somebody who is gone.
+pub(super) fn deleted_object(person: &Person) -> Value {
+    json!({ "object": "user", "id": person.id, "deleted": true })
 }
 
 #[cfg(test)]
