@@ -6,6 +6,7 @@
 use crate::clock::month_of;
 use crate::config::Catalogue;
 use crate::db::{DbError, Row, Tx};
+use crate::departure;
 use crate::lang::Lang;
 use crate::ledger::{self, GrantOutcome};
 use autocrea_protocol::account::Interval;
@@ -32,7 +33,8 @@ pub fn seen(tx: &mut Tx<'_>, user: &UserId) -> Result<Option<Seen>, DbError> {
     let month = month_of(now);
     tx.query_opt(
         "SELECT profile_at FROM people WHERE id = ?1 AND month >= ?3
-             AND (plan_id <> 'free' OR EXISTS (SELECT 1 FROM lots WHERE source = ?2))",
+             AND (plan_id <> 'free' OR former_free_month = ?3
+                 OR EXISTS (SELECT 1 FROM lots WHERE source = ?2))",
         &[user, &source, &month],
         |row| Ok(Seen { new: false, profile_at: row.get(0)? }),
     )
@@ -49,6 +51,9 @@ pub fn see(tx: &mut Tx<'_>, user: &UserId, lang: Lang, plans: &Catalogue) -> Res
          VALUES (?1, 1, ?2, ?3, ?3, ?4) ON CONFLICT (id) DO NOTHING",
         &[user, &lang.as_str(), &now, &month_of(now)],
     )?;
+    if made > 0 {
+        take_up(tx, user)?;
+    }
     tx.hold_person(user)?;
     ledger::expire_due(tx, user)?;
     ledger::roll_month(tx, user)?;
@@ -59,6 +64,44 @@ pub fn see(tx: &mut Tx<'_>, user: &UserId, lang: Lang, plans: &Catalogue) -> Res
     let profile_at =
         tx.query_one("SELECT profile_at FROM people WHERE id = ?1", &[user], |row| row.get(0))?;
     Ok(Seen { new: made > 0, profile_at })
+}
+
+/// Goes on where somebody who left and has come back stopped: above their last version, and without
+/// another free lot in the same month.
+fn take_up(tx: &mut Tx<'_>, user: &UserId) -> Result<(), DbError> {
+    let Some(former) = departure::former(tx, user)? else { return Ok(()) };
+    tx.execute(
+        "UPDATE people SET version = ?2, former_free_month = ?3 WHERE id = ?1",
+        &[user, &(former.version + 1), &former.free_month],
+    )?;
+    Ok(())
+}
+
+/// As [`see`], for somebody who watches: they are not made again if they have left; `None` then.
+///
+/// # Errors
+/// If the database refuses.
+pub fn see_again(
+    tx: &mut Tx<'_>,
+    user: &UserId,
+    lang: Lang,
+    plans: &Catalogue,
+) -> Result<Option<AccountSnapshot>, DbError> {
+    tx.hold_person(user)?;
+    if !is_known(tx, user)? {
+        return Ok(None);
+    }
+    see(tx, user, lang, plans)?;
+    snapshot(tx, user).map(Some)
+}
+
+/// Whether there is such a person.
+///
+/// # Errors
+/// If the database refuses.
+pub fn is_known(tx: &mut Tx<'_>, user: &UserId) -> Result<bool, DbError> {
+    let found = tx.query_opt("SELECT 1 FROM people WHERE id = ?1", &[user], |_| Ok(()))?;
+    Ok(found.is_some())
 }
 
 /// All that the app is shown, as of one version.
@@ -221,6 +264,11 @@ pub fn store_clerk_profile(
 ) -> Result<(), DbError> {
     let now = tx.now();
     tx.execute("UPDATE people SET profile_at = ?2 WHERE id = ?1", &[user, &now])?;
+    write_profile(tx, user, profile)
+}
+
+fn write_profile(tx: &mut Tx<'_>, user: &UserId, profile: &ClerkProfile) -> Result<(), DbError> {
+    let now = tx.now();
     let changed = tx.execute(
         "UPDATE people SET email = ?2, clerk_name = ?3, image_url = ?4, updated_at = ?5
          WHERE id = ?1 AND (email IS DISTINCT FROM ?2 OR clerk_name IS DISTINCT FROM ?3
@@ -231,6 +279,29 @@ pub fn store_clerk_profile(
         tx.touch(user)?;
     }
     Ok(())
+}
+
+/// Writes what a webhook of Clerk's says, unless something newer was said before; answers whether it
+/// did. Webhooks come in any order; `updated_at` is Clerk's own time of the change.
+///
+/// # Errors
+/// If the database refuses.
+pub fn store_newer_profile(
+    tx: &mut Tx<'_>,
+    user: &UserId,
+    profile: &ClerkProfile,
+    updated_at: UnixMillis,
+) -> Result<bool, DbError> {
+    tx.hold_person(user)?;
+    let newer = tx.execute(
+        "UPDATE people SET clerk_updated_at = ?2
+         WHERE id = ?1 AND (clerk_updated_at IS NULL OR clerk_updated_at < ?2)",
+        &[user, &updated_at],
+    )?;
+    if newer > 0 {
+        write_profile(tx, user, profile)?;
+    }
+    Ok(newer > 0)
 }
 
 /// What a person changes about themselves; `None` leaves a thing as it is.

@@ -151,6 +151,7 @@ impl App {
             lease.give_back().await;
         });
         self.tasks.spawn(crate::billing::worker::run(Arc::clone(&self.billing)));
+        self.tasks.spawn(crate::billing::departed::run(Arc::clone(&self.billing)));
         self.tasks.spawn(crate::billing::reconcile::run(Arc::clone(&self.billing)));
     }
 }

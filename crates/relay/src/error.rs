@@ -161,6 +161,12 @@ fn default_sentence(code: ErrorCode, lang: Lang) -> &'static str {
 
 impl From<DbError> for ApiError {
     fn from(error: DbError) -> Self {
+        // The one row that every handler needs is its person's. Whoever has left since they were
+        // let in begins anew with their next call.
+        if matches!(error, DbError::NoRow) {
+            tracing::warn!("a request met nobody: its person has left meanwhile");
+            return Self::new(ErrorCode::Unauthenticated);
+        }
         Self::internal(&error)
     }
 }

@@ -20,6 +20,7 @@ pub mod clock;
 pub mod config;
 pub mod counter;
 pub mod db;
+pub mod departure;
 pub mod error;
 pub mod generation;
 pub mod joxcoder;

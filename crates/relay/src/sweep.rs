@@ -3,15 +3,18 @@
 
 use crate::account;
 use crate::app::App;
+use crate::billing::inbox;
 use crate::clock::month_of;
 use crate::db::{DbError, Tx};
 use crate::ledger;
-use autocrea_protocol::UserId;
+use autocrea_protocol::{UnixMillis, UserId};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::Instant;
 
 const EVERY: Duration = Duration::from_secs(30);
+const LET_GO_EVERY: Duration = Duration::from_secs(3600);
 const OTHERS_EVERY: Duration = Duration::from_secs(2);
 const VERSIONS_EVERY: Duration = Duration::from_secs(4);
 /// People whose versions are asked for in one go.
@@ -20,9 +23,16 @@ const VERSIONS_AT_ONCE: usize = 1_000;
 const AT_ONCE: u32 = 200;
 
 pub(crate) async fn run(app: Arc<App>) {
+    let mut let_go_at = None;
     loop {
         if let Err(error) = pass(&app).await {
             tracing::error!(%error, "the sweep failed; it will be tried again");
+        }
+        if let_go_at.is_none_or(|at: Instant| at.elapsed() >= LET_GO_EVERY) {
+            match let_go(&app).await {
+                Ok(()) => let_go_at = Some(Instant::now()),
+                Err(error) => tracing::error!(%error, "what is old could not be let go of"),
+            }
         }
         tokio::select! {
             () = app.stopping.cancelled() => return,
@@ -71,9 +81,44 @@ async fn follow_versions(app: &App) {
         }
         // Whoever is new here is signalled for nothing at worst.
         let changed = seen.iter().filter(|(user, version)| known.get(*user) != Some(*version));
-        app.changes.signal(changed.map(|(user, _)| user));
+        let gone = known.keys().filter(|user| !seen.contains_key(*user));
+        app.changes.signal(changed.map(|(user, _)| user).chain(gone));
         known = seen;
     }
+}
+
+/// Stripe sends for three days and lists for thirty: after that an event's id is worth nothing.
+const EVENTS_AT_LEAST: Duration = Duration::from_secs(35 * 24 * 3600);
+/// A checkout that has ended is not looked at again.
+const CHECKOUTS_FOR: Duration = Duration::from_secs(2 * 24 * 3600);
+
+/// Lets go of what has been kept for long enough: raw events, and rows that only they needed.
+///
+/// What a generation, a reservation or an entry says is kept for as long as its person stays: an id
+/// never runs twice, and the ledger adds up from its first entry on. None of them holds any text.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn let_go(app: &App) -> Result<(), DbError> {
+    let before = |kept: Duration| {
+        let millis = i64::try_from(kept.as_millis()).unwrap_or(i64::MAX);
+        app.clock.now().plus_millis(-millis)
+    };
+    let payloads = before(app.config.retention);
+    while app.db.write(move |tx| inbox::forget_payloads(tx, payloads, AT_ONCE)).await? > 0 {}
+    let events = before(app.config.retention.max(EVENTS_AT_LEAST));
+    while app.db.write(move |tx| inbox::forget_ended(tx, events, AT_ONCE)).await? > 0 {}
+    let checkouts = before(CHECKOUTS_FOR);
+    while app.db.write(move |tx| forget_checkouts(tx, checkouts)).await? > 0 {}
+    Ok(())
+}
+
+fn forget_checkouts(tx: &mut Tx<'_>, before: UnixMillis) -> Result<usize, DbError> {
+    tx.execute(
+        "DELETE FROM checkouts WHERE session IN (
+             SELECT session FROM checkouts WHERE expires_at < ?1 LIMIT ?2)",
+        &[&before.as_secs(), &AT_ONCE],
+    )
 }
 
 /// One pass, whole; also for tests that have moved the clock.

@@ -207,7 +207,7 @@ fn hash(token: &str) -> TokenHash {
     Sha256::digest(token.as_bytes()).into()
 }
 
-fn full_name(given: Option<&str>, family: Option<&str>) -> Option<String> {
+pub(super) fn full_name(given: Option<&str>, family: Option<&str>) -> Option<String> {
     let parts: Vec<&str> = [given, family].into_iter().flatten().collect();
     (!parts.is_empty()).then(|| parts.join(" "))
 }

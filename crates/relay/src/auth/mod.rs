@@ -7,6 +7,7 @@
 mod clerk;
 mod jwks;
 pub mod token;
+pub mod user_events;
 
 pub use clerk::{Clerk, TokenError};
 

@@ -1,7 +1,7 @@
 //! Buying a plan, managing it, and coming back from either.
 
 use super::refresh::refresh;
-use super::{Billing, BillingError, customers};
+use super::{Billing, BillingError, customers, departed};
 use crate::account;
 use crate::db::{DbError, Tx};
 use crate::lang::Lang;
@@ -117,6 +117,8 @@ async fn make_customer(
             Ok::<_, DbError>((account::profile(tx, &id)?.0, customers::count_of(tx, &id)?))
         })
         .await?;
+    // Whoever left and came back is somebody new, also to Stripe's memory of keys.
+    let since = person.created_at.0;
     let new = NewCustomer {
         user: user.as_str(),
         email: person.email.as_deref(),
@@ -126,10 +128,20 @@ async fn make_customer(
     // The same person with the same details is the same customer, should the answer be lost.
     let details = format!("{:?} {:?} {}", new.email, new.name, new.locale);
     let digest = hex::encode(&Sha256::digest(details.as_bytes())[..8]);
-    let key = format!("autocrea:customer:{user}:{before}:{digest}");
+    let key = format!("autocrea:customer:{user}:{since}:{before}:{digest}");
     let customer = billing.stripe.create_customer(&new, &key).await?;
     let (id, name) = (user.clone(), customer.clone());
-    let linked = billing.db.write(move |tx| customers::link(tx, &id, &name)).await?;
+    let linked = billing
+        .db
+        .write(move |tx| {
+            let linked = customers::link(tx, &id, &name)?;
+            // Made for somebody who has left meanwhile.
+            if !linked && !account::is_known(tx, &id)? {
+                departed::turn_away(tx, &name)?;
+            }
+            Ok::<_, DbError>(linked)
+        })
+        .await?;
     if !linked {
         tracing::error!(customer, "a person's new customer could not be written down");
         return Err(DbError::NoRow.into());
@@ -192,17 +204,28 @@ async fn open(billing: &Billing, wanted: Wanted<'_>) -> Result<CheckoutResponse,
         wanted.lang.as_str(),
         session.expires_at,
     );
-    billing
+    let (id_of_person, name) = (wanted.user.clone(), wanted.customer.to_owned());
+    let kept = billing
         .db
         .write(move |tx| {
+            tx.hold_person(&id_of_person)?;
+            // They may have left while Stripe was asked: then nothing must be left to pay.
+            if customers::person_of(tx, &name)?.as_ref() != Some(&id_of_person) {
+                departed::arm(tx, &name)?;
+                return Ok(false);
+            }
             let now = tx.now();
             tx.execute(
                 "INSERT INTO checkouts (session, customer, price, locale, expires_at, created_at)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (session) DO NOTHING",
                 &[&id, &customer, &price, &locale, &expires_at, &now],
-            )
+            )?;
+            Ok::<_, DbError>(true)
         })
         .await?;
+    if !kept {
+        return Err(DbError::NoRow.into());
+    }
     Ok(CheckoutResponse { session_id: Some(session.id), url, kind: None })
 }
 
@@ -285,6 +308,11 @@ async fn own_session(
         found => found?,
     };
     let whose = found.customer.ok_or(CheckoutError::NoSession)?;
+    let name = whose.clone();
+    // A session of a former life is nobody's.
+    if billing.db.read(move |tx| departed::is_departed(tx, &name)).await? {
+        return Err(CheckoutError::NoSession);
+    }
     let theirs = match customer {
         Some(customer) => customer == whose,
         // Began before this database did; the reference is only ever written by this relay.

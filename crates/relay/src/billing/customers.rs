@@ -3,6 +3,7 @@
 //! People are found by customer id and by nothing else; the id is written down here before a
 //! checkout is ever opened for it.
 
+use super::departed;
 use super::facts::Facts;
 use crate::db::{DbError, Tx};
 use autocrea_protocol::{UnixMillis, UserId};
@@ -36,12 +37,17 @@ pub fn person_of(tx: &mut Tx<'_>, customer: &str) -> Result<Option<UserId>, DbEr
     tx.query_opt("SELECT user_id FROM customers WHERE id = ?1", &[&customer], |row| row.get(0))
 }
 
-/// Writes a person's customer down; false if they have another one.
+/// Writes a person's customer down; false if they have another one, if it is one of somebody who has
+/// left, or if there is no such person (any more).
 ///
 /// # Errors
 /// If the database refuses.
 pub fn link(tx: &mut Tx<'_>, user: &UserId, customer: &str) -> Result<bool, DbError> {
     tx.hold_person(user)?;
+    let known = tx.query_opt("SELECT 1 FROM people WHERE id = ?1", &[user], |_| Ok(()))?;
+    if known.is_none() || departed::is_departed(tx, customer)? {
+        return Ok(false);
+    }
     let now = tx.now();
     tx.execute(
         "INSERT INTO customers (id, user_id, created_at) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",

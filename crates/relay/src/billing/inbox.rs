@@ -5,6 +5,7 @@
 //! and ends it in the same transaction as its effect. The key is the event's id: a second delivery
 //! changes nothing.
 
+use super::departed;
 use crate::db::{DbError, Row, Tx};
 use crate::stripe::envelope::Envelope;
 use autocrea_protocol::UnixMillis;
@@ -56,7 +57,8 @@ fn put_off_millis(attempts: i64) -> i64 {
     (1000_i64 << doublings).min(300_000)
 }
 
-/// Keeps an event. False if it had come before.
+/// Keeps an event. False if it had come before. One of a customer of somebody who has left keeps no
+/// payload and changes nothing.
 ///
 /// # Errors
 /// If the database refuses.
@@ -64,12 +66,14 @@ pub fn receive(tx: &mut Tx<'_>, event: &Envelope, payload: &[u8]) -> Result<bool
     let now = tx.now();
     let state = if event.is_handled() { "pending" } else { "ignored" };
     let ended = (!event.is_handled()).then_some(now);
-    let made = tx.execute(
+    let made = tx.query_opt(
         "INSERT INTO stripe_events
              (id, kind, object_id, object_type, customer, charge, created, received_at, payload,
-              state, due_at, ended_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?8, ?11)
-         ON CONFLICT (id) DO NOTHING",
+              state, due_at, ended_at, hangs_on)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?8, ?11, ?12)
+         ON CONFLICT (id) DO NOTHING
+         RETURNING EXISTS (SELECT 1 FROM departed_customers)
+             AND NOT EXISTS (SELECT 1 FROM customers WHERE id = ?5)",
         &[
             &event.id,
             &event.kind,
@@ -82,9 +86,34 @@ pub fn receive(tx: &mut Tx<'_>, event: &Envelope, payload: &[u8]) -> Result<bool
             &payload,
             &state,
             &ended,
+            &event.hangs_on,
         ],
+        |row| row.get::<bool>(0),
     )?;
-    Ok(made > 0)
+    if made == Some(true) {
+        turn_away_departed(tx, event)?;
+    }
+    Ok(made.is_some())
+}
+
+/// What begins something that can be charged for.
+const BEGINNINGS: [&str; 2] = ["checkout.session.completed", "customer.subscription.created"];
+
+fn turn_away_departed(tx: &mut Tx<'_>, event: &Envelope) -> Result<(), DbError> {
+    let Some(customer) = &event.customer else {
+        // Whose that is cannot be told any more; somebody who is here loses nothing by it.
+        if event.hangs_on.is_some() {
+            tx.execute("UPDATE stripe_events SET payload = NULL WHERE id = ?1", &[&event.id])?;
+        }
+        return Ok(());
+    };
+    if departed::is_departed(tx, customer)? {
+        departed::strip_events(tx, customer)?;
+        if BEGINNINGS.contains(&event.kind.as_str()) {
+            departed::arm(tx, customer)?;
+        }
+    }
+    Ok(())
 }
 
 /// Takes at most `most` events that are due, oldest first, and puts each off.
@@ -254,15 +283,31 @@ pub fn show(tx: &mut Tx<'_>, event: &str) -> Result<Option<Shown>, DbError> {
     )
 }
 
-/// Lets go of the raw bodies that came before `before`.
+/// Lets go of at most `most` raw bodies that came before `before`; answers how many. What is still
+/// to be worked on keeps its own.
 ///
 /// # Errors
 /// If the database refuses.
-pub fn forget_payloads(tx: &mut Tx<'_>, before: UnixMillis) -> Result<usize, DbError> {
+pub fn forget_payloads(tx: &mut Tx<'_>, before: UnixMillis, most: u32) -> Result<usize, DbError> {
     tx.execute(
-        "UPDATE stripe_events SET payload = NULL
-         WHERE received_at < ?1 AND payload IS NOT NULL AND state <> 'pending'",
-        &[&before],
+        "UPDATE stripe_events SET payload = NULL WHERE id IN (
+             SELECT id FROM stripe_events
+             WHERE received_at < ?1 AND payload IS NOT NULL AND state <> 'pending' LIMIT ?2)",
+        &[&before, &most],
+    )
+}
+
+/// Lets go of at most `most` events that ended before `before`, by when Stripe has long stopped
+/// sending and listing them; answers how many. What failed is kept until it is replayed.
+///
+/// # Errors
+/// If the database refuses.
+pub fn forget_ended(tx: &mut Tx<'_>, before: UnixMillis, most: u32) -> Result<usize, DbError> {
+    tx.execute(
+        "DELETE FROM stripe_events WHERE id IN (
+             SELECT id FROM stripe_events
+             WHERE received_at < ?1 AND state IN ('done', 'ignored') LIMIT ?2)",
+        &[&before, &most],
     )
 }
 

@@ -13,6 +13,7 @@ pub mod apply;
 pub mod checkout;
 pub mod commands;
 pub mod customers;
+pub mod departed;
 pub mod facts;
 pub mod fold;
 pub mod inbox;

@@ -67,14 +67,7 @@ pub async fn pass(billing: &Arc<Billing>, whole: bool) -> Result<(), BillingErro
     for customer in billing.db.read(apply::customers_with_duplicates).await? {
         look_at(billing, &customer).await?;
     }
-    let before = began.plus_millis(-millis(billing.config.retention));
-    billing
-        .db
-        .write(move |tx| {
-            inbox::forget_payloads(tx, before)?;
-            set_last_pass(tx, began)
-        })
-        .await?;
+    billing.db.write(move |tx| set_last_pass(tx, began)).await?;
     Ok(())
 }
 
@@ -133,10 +126,6 @@ async fn look_at(billing: &Arc<Billing>, customer: &str) -> Result<(), BillingEr
         }
         Err(error) => Err(error),
     }
-}
-
-fn millis(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
 fn last_pass(tx: &mut crate::db::Tx<'_>) -> Result<Option<UnixMillis>, DbError> {

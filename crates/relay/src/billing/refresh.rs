@@ -3,12 +3,15 @@
 use super::apply::{self, ApplyError};
 use super::facts::{Facts, Status};
 use super::{Billing, BillingError};
-use super::{customers, inbox};
+use super::{customers, departed, inbox};
 use crate::db::DbError;
 use crate::stripe::StripeFault;
 use crate::stripe::customers::Found;
 use autocrea_protocol::{UnixMillis, UserId};
 use std::sync::Arc;
+
+/// Why events of somebody who has left are ignored.
+const LEFT: &str = "the customer is nobody's any more";
 
 /// Reads the customer at Stripe, folds, writes, and ends the events that were pending for them.
 /// Alone for the customer, so that an older reading is never written over a newer one.
@@ -78,6 +81,11 @@ async fn write(
         .db
         .write(move |tx| {
             tx.hold_person(&user)?;
+            // They may have left while Stripe was asked.
+            if customers::person_of(tx, &name)?.as_ref() != Some(&user) {
+                inbox::ignore(tx, &marked, LEFT)?;
+                return Ok(true);
+            }
             if !last && customers::asked_at(tx, &name)?.is_some_and(|known| known > asked_at) {
                 return Ok(false);
             }
@@ -110,6 +118,16 @@ async fn ignore(
 /// Finds the person of a customer that is not written down here (the database is younger than the
 /// customer): by the metadata that only this relay writes.
 async fn adopt(billing: &Billing, customer: &str) -> Result<Option<UserId>, BillingError> {
+    let name = customer.to_owned();
+    if billing.db.read(move |tx| departed::is_departed(tx, &name)).await? {
+        let name = customer.to_owned();
+        let turned_away = billing.db.write(move |tx| {
+            departed::strip_events(tx, &name)?;
+            departed::arm(tx, &name)
+        });
+        turned_away.await?;
+        return Ok(None);
+    }
     let found = match billing.stripe.customer(customer).await {
         Ok(Found::Present { user: Some(user) }) => UserId(user),
         Ok(_) | Err(StripeFault::NotFound(_)) => return Ok(None),
@@ -119,12 +137,8 @@ async fn adopt(billing: &Billing, customer: &str) -> Result<Option<UserId>, Bill
     billing
         .db
         .write(move |tx| {
-            let person =
-                tx.query_opt("SELECT 1 FROM people WHERE id = ?1", &[&found], |_| Ok(()))?;
-            if person.is_none() || !customers::link(tx, &found, &customer)? {
-                return Ok(None);
-            }
-            Ok(Some(found))
+            let linked = customers::link(tx, &found, &customer)?;
+            Ok(linked.then_some(found))
         })
         .await
 }

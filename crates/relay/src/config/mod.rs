@@ -270,7 +270,6 @@ impl Config {
     #[must_use]
     pub fn without_effect(&self) -> Vec<&'static str> {
         let set = [
-            ("CLERK_WEBHOOK_SECRET", !self.clerk.webhook_secrets.is_empty()),
             ("RESEND_API_KEY", self.resend.api_key.is_some()),
             ("RESEND_WEBHOOK_SECRET", !self.resend.webhook_secrets.is_empty()),
         ];

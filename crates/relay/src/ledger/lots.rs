@@ -345,13 +345,16 @@ pub fn ensure_free_lot(
     tokens: Tokens,
 ) -> Result<GrantOutcome, DbError> {
     tx.hold_person(user)?;
-    let plan = tx.query_one("SELECT plan_id FROM people WHERE id = ?1", &[user], |row| {
-        row.get::<PlanId>(0)
-    })?;
-    if !plan.is_free() {
+    let (plan, former) = tx.query_one(
+        "SELECT plan_id, former_free_month FROM people WHERE id = ?1",
+        &[user],
+        |row| Ok((row.get::<PlanId>(0)?, row.get::<Option<String>>(1)?)),
+    )?;
+    let now = tx.now();
+    // One that was had before leaving and coming back has been had.
+    if !plan.is_free() || former.is_some_and(|month| month == month_of(now)) {
         return Ok(GrantOutcome::Already);
     }
-    let now = tx.now();
     grant(
         tx,
         &Grant {

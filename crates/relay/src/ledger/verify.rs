@@ -13,7 +13,7 @@ pub struct Difference {
 }
 
 /// Each query answers the people for whom a rule does not hold.
-const RULES: [(&str, &str); 7] = [
+const RULES: [(&str, &str); 8] = [
     (
         "the kept balances are not the sums over the lots",
         "SELECT people.id FROM people LEFT JOIN lots ON lots.user_id = people.id
@@ -74,6 +74,14 @@ const RULES: [(&str, &str); 7] = [
     (
         "an ended lot still has tokens to spend",
         "SELECT user_id FROM lots WHERE ended_at IS NOT NULL AND available > 0",
+    ),
+    (
+        "something is kept of somebody who is not there",
+        "SELECT user_id FROM (
+             SELECT user_id FROM entries UNION SELECT user_id FROM reservations
+             UNION SELECT user_id FROM holds UNION SELECT user_id FROM lots
+             UNION SELECT user_id FROM generations UNION SELECT user_id FROM customers) AS kept
+         WHERE NOT EXISTS (SELECT 1 FROM people WHERE people.id = kept.user_id)",
     ),
 ];
 

@@ -3,10 +3,11 @@
 //! A watcher is registered before the snapshot is read, so that no change falls between the two.
 //! When the relay stops, the stream ends after telling the client to reconnect soon.
 
+use crate::account;
 use crate::app::App;
-use crate::auth::{self, Person};
+use crate::auth::Person;
 use crate::changes::Watcher;
-use crate::db::DbError;
+use crate::db::{DbError, Tx};
 use crate::error::ApiError;
 use crate::lang::Lang;
 use crate::metrics::{self, OpenStream};
@@ -119,9 +120,11 @@ impl Events {
             Ok(Shown { seen: true, snapshot }) => Ok(Some(snapshot)),
             // A new month has begun while they watch: being connected is being seen.
             Ok(_) => {
-                auth::sight(&self.app, &self.user, self.lang).await?;
-                let shown = self.app.snapshots.of(&self.app.db, &self.user).await?;
-                Ok(Some(shown.snapshot))
+                let (user, lang) = (self.user.clone(), self.lang);
+                let config = Arc::clone(&self.app.config);
+                let again =
+                    move |tx: &mut Tx<'_>| account::see_again(tx, &user, lang, &config.plans);
+                self.app.db.write(again).await
             }
             Err(DbError::NoRow) => Ok(None),
             Err(error) => Err(error),

@@ -1,6 +1,7 @@
 //! The routes. A handler extracts, calls, answers; the work is elsewhere.
 
 mod account;
+mod clerk;
 mod config;
 mod events;
 mod generate;
@@ -11,6 +12,7 @@ mod return_pages;
 mod stripe;
 mod tokens;
 mod user;
+mod webhook;
 
 pub use json::Json;
 
@@ -32,7 +34,10 @@ pub fn router(app: &Arc<App>) -> Router {
         .route("/openapi.json", get(openapi::openapi))
         .route("/api/account", get(account::account))
         .route("/api/account/events", get(events::events))
-        .route("/api/user/profile", get(user::profile).patch(user::edit_profile))
+        .route(
+            "/api/user/profile",
+            get(user::profile).patch(user::edit_profile).delete(user::leave),
+        )
         .route("/api/user/subscription", get(user::subscription))
         .route("/api/tokens/usage", get(tokens::usage))
         .route("/api/tokens/validate", post(tokens::validate))
@@ -48,7 +53,8 @@ pub fn router(app: &Arc<App>) -> Router {
     let exempt = Router::new()
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
-        .route("/api/stripe/webhooks", post(stripe::webhooks));
+        .route("/api/stripe/webhooks", post(stripe::webhooks))
+        .route("/api/clerk/webhooks", post(clerk::webhooks));
     let most = usize::try_from(app.config.generation.max_body_bytes).unwrap_or(usize::MAX);
     limited
         .merge(exempt)

@@ -2,11 +2,13 @@
 
 use super::Json;
 use super::json::unreadable;
+use super::webhook::{self, Received};
 use crate::account;
 use crate::app::App;
 use crate::auth::Person;
 use crate::billing::checkout::{self, CheckoutError};
 use crate::billing::{BillingError, inbox};
+use crate::db::DbError;
 use crate::error::ApiError;
 use crate::lang::Lang;
 use crate::metrics::{self, Webhook};
@@ -108,6 +110,9 @@ fn refused(error: &CheckoutError, es: &str, en: &str) -> ApiError {
             StatusCode::SERVICE_UNAVAILABLE
         }
         CheckoutError::Billing(BillingError::Stripe(_)) => StatusCode::BAD_GATEWAY,
+        CheckoutError::Billing(BillingError::Db(error @ DbError::NoRow)) => {
+            return error.clone().into();
+        }
         CheckoutError::Billing(error @ (BillingError::Db(_) | BillingError::Fold(_))) => {
             return ApiError::internal(error).saying(
                 &format!("{es}: vuelve a intentarlo en un momento."),
@@ -122,11 +127,7 @@ fn refused(error: &CheckoutError, es: &str, en: &str) -> ApiError {
     )
 }
 
-/// The webhook's answer.
-#[derive(Serialize, JsonSchema)]
-pub(super) struct Received {
-    received: bool,
-}
+const SIGNATURE: &str = "Stripe-Signature";
 
 /// `POST /api/stripe/webhooks`: answers once the raw event is durable, and does nothing else.
 pub(super) async fn webhooks(
@@ -134,23 +135,21 @@ pub(super) async fn webhooks(
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Received>, ApiError> {
-    let body = body.map_err(|rejection| {
-        tracing::warn!(%rejection, "a webhook did not arrive whole");
+    let body = webhook::body(body).inspect_err(|_| {
         metrics::webhook(Service::Stripe, Webhook::Unreadable);
-        unreadable(rejection.status()).saying(WEBHOOK_FAILED, WEBHOOK_FAILED)
     })?;
-    let header = headers.get("stripe-signature").and_then(|value| value.to_str().ok());
+    let header = headers.get(SIGNATURE).and_then(|value| value.to_str().ok());
     let secrets: Vec<&str> =
         app.config.stripe.webhook_secrets.iter().map(ExposeSecret::expose_secret).collect();
     signature::verify(header, &body, &secrets, app.clock.now().as_secs()).map_err(|error| {
         tracing::warn!(%error, "a webhook of Stripe was refused");
         metrics::webhook(Service::Stripe, Webhook::BadSignature);
-        failed()
+        webhook::failed(SIGNATURE)
     })?;
     let event = Envelope::read(&body).map_err(|error| {
         tracing::error!(%error, "a webhook that Stripe signed was refused");
         metrics::webhook(Service::Stripe, Webhook::Unreadable);
-        failed()
+        webhook::failed(SIGNATURE)
     })?;
     let handled = event.is_handled();
     let new = app.db.write(move |tx| inbox::receive(tx, &event, &body)).await?;
@@ -158,11 +157,5 @@ pub(super) async fn webhooks(
     if handled {
         app.billing.wake.notify_one();
     }
-    Ok(Json(Received { received: true }))
-}
-
-const WEBHOOK_FAILED: &str = "Webhook handler failed";
-
-fn failed() -> ApiError {
-    ApiError::invalid("Stripe-Signature", WEBHOOK_FAILED, WEBHOOK_FAILED)
+    Ok(Json(Received::YES))
 }

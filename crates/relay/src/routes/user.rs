@@ -4,10 +4,12 @@ use super::Json;
 use crate::account::{self, ProfileEdit};
 use crate::app::App;
 use crate::auth::Person;
+use crate::departure::{self, Told};
 use crate::error::ApiError;
 use crate::lang::Lang;
 use autocrea_protocol::{Subscription, User};
 use axum::extract::State;
+use http::StatusCode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::sync::Arc;
@@ -89,6 +91,22 @@ fn valid(patch: ProfilePatch) -> Result<ProfileEdit, ApiError> {
         }
     };
     Ok(ProfileEdit { name, locale, marketing_emails: patch.marketing_emails })
+}
+
+/// `DELETE /api/user/profile`
+pub(super) async fn leave(
+    State(app): State<Arc<App>>,
+    person: Person,
+) -> Result<StatusCode, ApiError> {
+    // In a task of its own: whoever hangs up has asked for it all the same.
+    let id = person.id.clone();
+    let leaving =
+        tokio::spawn(async move { departure::erase(&app, &id, Told::ByThemselves).await });
+    match leaving.await {
+        Ok(Ok(())) => Ok(StatusCode::NO_CONTENT),
+        Ok(Err(error)) => Err(ApiError::internal(&error)),
+        Err(error) => Err(ApiError::internal(&error)),
+    }
 }
 
 /// `GET /api/user/subscription`

@@ -26,6 +26,8 @@ pub struct Envelope {
     pub subscription: Option<String>,
     /// `ch_…`, for what hangs on a charge without naming its customer (disputes).
     pub charge: Option<String>,
+    /// Of an event that changes nothing and names no customer: the object that it hangs on.
+    pub hangs_on: Option<String>,
 }
 
 /// Why a signed body is not an event.
@@ -52,6 +54,9 @@ pub(super) const HANDLED: [&str; 15] = [
     "customer.deleted",
 ];
 
+/// The fields by which an object hangs on another that names its customer.
+const HOOKS: [&str; 5] = ["charge", "invoice", "payment_intent", "subscription", "setup_intent"];
+
 impl Envelope {
     /// Reads an event's raw body.
     ///
@@ -73,15 +78,21 @@ impl Envelope {
         if !object.is_object() {
             return Err(NotAnEvent);
         }
+        let handled = HANDLED.contains(&kind.as_str());
         let object_type = text(&object["object"]);
         let object_id = text(&object["id"]);
         let is = |name: &str| object_type.as_deref() == Some(name);
+        let customer = if is("customer") {
+            object_id.clone()
+        } else {
+            reference(&object["customer"])
+                // What is only kept must still be found when its customer is to be forgotten.
+                .or_else(|| mentioned(&event["data"]).filter(|_| !handled))
+        };
+        let hangs_on = HOOKS.iter().find_map(|name| reference(&object[*name]));
         Ok(Self {
-            customer: if is("customer") {
-                object_id.clone()
-            } else {
-                reference(&object["customer"])
-            },
+            hangs_on: hangs_on.filter(|_| customer.is_none() && !handled),
+            customer,
             subscription: if is("subscription") {
                 object_id.clone()
             } else {
@@ -113,6 +124,16 @@ fn subscription_of(object: &Value) -> Option<String> {
 /// An id, or the id of an expanded object.
 fn reference(value: &Value) -> Option<String> {
     text(value).or_else(|| text(&value["id"]))
+}
+
+/// The first customer's id anywhere in it.
+fn mentioned(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => super::is_id(text, "cus_").then(|| text.clone()),
+        Value::Array(values) => values.iter().find_map(mentioned),
+        Value::Object(fields) => fields.values().find_map(mentioned),
+        _ => None,
+    }
 }
 
 fn text(value: &Value) -> Option<String> {

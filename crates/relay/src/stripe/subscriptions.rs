@@ -37,6 +37,26 @@ impl Stripe {
             .map(|one| one.id.to_string()))
     }
 
+    /// Those of the customer's subscriptions that have not ended, begun or not.
+    ///
+    /// # Errors
+    /// As every call; none for a customer that is not there.
+    pub async fn unended_subscriptions(&self, customer: &str) -> Result<Vec<String>, StripeFault> {
+        // Without a status Stripe lists all that are not cancelled.
+        let request = ListSubscription::new().customer(customer).limit(100);
+        let all = match self.get("subscriptions", &request).await {
+            Err(StripeFault::NotFound(_)) => return Ok(Vec::new()),
+            all => all?,
+        };
+        let unended = all.data.iter().filter(|one| {
+            !matches!(
+                one.status,
+                SubscriptionStatus::Canceled | SubscriptionStatus::IncompleteExpired
+            )
+        });
+        Ok(unended.map(|one| one.id.to_string()).collect())
+    }
+
     /// Cancels at once, without a final invoice. One that has ended already is fine.
     ///
     /// # Errors

@@ -2,9 +2,10 @@
 
 use super::operation::{Operation, Schemas, event};
 use crate::routes::health::Health;
-use crate::routes::stripe::{Invoices, Received};
+use crate::routes::stripe::Invoices;
 use crate::routes::tokens::ValidateRequest;
 use crate::routes::user::{Profile, ProfilePatch};
+use crate::routes::webhook::Received;
 use autocrea_protocol::billing::{CheckoutRequest, CheckoutResponse, PortalResponse, SyncRequest};
 use autocrea_protocol::config::Plans;
 use autocrea_protocol::generation::{Delta, Done, Failed, GenerateRequest, Reserved, Waking};
@@ -72,6 +73,9 @@ fn account(schemas: &mut Schemas) -> Vec<Operation> {
             .person()
             .takes_json(&patch)
             .answers(200, "The record, changed.", &schemas.answered::<Profile>()),
+        Operation::new(&Method::DELETE, "/api/user/profile", "Erase the person")
+            .person()
+            .answers_nothing(204, "They are erased; what they pay for is cancelled."),
         get("/api/user/subscription", "The plan in force").person().answers(
             200,
             "The plan.",
@@ -176,6 +180,13 @@ fn webhooks(schemas: &mut Schemas) -> Vec<Operation> {
             .parameter("header", "Stripe-Signature", &text(), "`t=…,v1=…`")
             .takes(&event, true)
             .answers(200, "It is kept.", &received),
+        post("/api/clerk/webhooks", "Clerk's events")
+            .exempt()
+            .parameter("header", "svix-id", &text(), "The same however often it is delivered.")
+            .parameter("header", "svix-timestamp", &text(), "Unix seconds")
+            .parameter("header", "svix-signature", &text(), "`v1,…`")
+            .takes(&event, true)
+            .answers(200, "What it says is kept.", &received),
     ]
 }
 

@@ -1,6 +1,6 @@
 //! Generations over HTTP, against the sandbox's model.
 
-mod stage;
+pub mod stage;
 
 mod attaching;
 mod dying;

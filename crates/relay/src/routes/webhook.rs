@@ -1,0 +1,35 @@
+//! What the webhooks have in common: how their body is read, and what they answer.
+
+use super::json::unreadable;
+use crate::error::ApiError;
+use axum::extract::rejection::BytesRejection;
+use bytes::Bytes;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+/// The sentence is the contract's, in every language: nobody but a sender's log reads it.
+const FAILED: &str = "Webhook handler failed";
+
+/// What is answered once an event is durable.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Received {
+    received: bool,
+}
+
+impl Received {
+    /// It is.
+    pub(super) const YES: Self = Self { received: true };
+}
+
+/// The raw body, if it came whole.
+pub(super) fn body(body: Result<Bytes, BytesRejection>) -> Result<Bytes, ApiError> {
+    body.map_err(|rejection| {
+        tracing::warn!(%rejection, "a webhook did not arrive whole");
+        unreadable(rejection.status()).saying(FAILED, FAILED)
+    })
+}
+
+/// An event that is not taken; `header` is the one that should have vouched for it.
+pub(super) fn failed(header: &str) -> ApiError {
+    ApiError::invalid(header, FAILED, FAILED)
+}
