@@ -9,6 +9,7 @@ use crate::db::{DbError, Row, Tx};
 use crate::departure;
 use crate::lang::Lang;
 use crate::ledger::{self, GrantOutcome};
+use crate::mail;
 use autocrea_protocol::account::Interval;
 use autocrea_protocol::{
     AccountSnapshot, PlanId, Subscription, SubscriptionStatus, UnixMillis, User, UserId,
@@ -60,6 +61,9 @@ pub fn see(tx: &mut Tx<'_>, user: &UserId, lang: Lang, plans: &Catalogue) -> Res
     let free = plans.terms(&PlanId::free()).tokens;
     if ledger::ensure_free_lot(tx, user, free)? == GrantOutcome::Made {
         tracing::debug!("a free lot was made");
+    }
+    if made > 0 {
+        mail::welcome(tx, user)?;
     }
     let profile_at =
         tx.query_one("SELECT profile_at FROM people WHERE id = ?1", &[user], |row| row.get(0))?;
@@ -277,6 +281,9 @@ fn write_profile(tx: &mut Tx<'_>, user: &UserId, profile: &ClerkProfile) -> Resu
     )?;
     if changed > 0 {
         tx.touch(user)?;
+    }
+    if profile.email.is_some() {
+        mail::outbox::address_is_known(tx, user)?;
     }
     Ok(())
 }

@@ -11,6 +11,7 @@ use crate::joxcoder::JoxCoder;
 use crate::lease::Lease;
 use crate::ledger;
 use crate::limits::Limits;
+use crate::mail::{self, Mail};
 use crate::redis::{self, Redis};
 use crate::snapshots::Snapshots;
 use crate::stripe::StripeFault;
@@ -31,6 +32,9 @@ pub enum StartError {
     /// The generations' spool.
     #[error("the generations cannot be kept: {0}")]
     Generations(#[from] OpenError),
+    /// The mails' keys or client.
+    #[error("mails cannot be sent: {0}")]
+    Mail(#[from] mail::OpenError),
     /// Stripe's client could not be made.
     #[error(transparent)]
     Stripe(#[from] StripeFault),
@@ -70,6 +74,8 @@ pub struct App {
     pub clerk: Clerk,
     /// Plans and payments.
     pub billing: Arc<Billing>,
+    /// What people are told.
+    pub mail: Arc<Mail>,
     /// This process's lease on the reservations that it makes.
     pub lease: Lease,
     /// Cancelled when the relay begins to stop: no new work, streams of events say goodbye.
@@ -120,6 +126,8 @@ impl App {
         let stopping = CancellationToken::new();
         let billing =
             Billing::new(Arc::clone(&config), db.clone(), clock.clone(), stopping.clone())?;
+        let mail =
+            Mail::open(Arc::clone(&config), db.clone(), clock.clone(), stopping.clone()).await?;
         Ok(Arc::new(Self {
             limits: Limits::new(&config.limits, redis.clone()),
             snapshots: Snapshots::new(redis.clone()),
@@ -132,6 +140,7 @@ impl App {
             lease,
             generations,
             billing,
+            mail,
             stopping,
             tasks: TaskTracker::new(),
             _lock: lock,
@@ -153,6 +162,7 @@ impl App {
         self.tasks.spawn(crate::billing::worker::run(Arc::clone(&self.billing)));
         self.tasks.spawn(crate::billing::departed::run(Arc::clone(&self.billing)));
         self.tasks.spawn(crate::billing::reconcile::run(Arc::clone(&self.billing)));
+        self.tasks.spawn(mail::worker::run(Arc::clone(&self.mail)));
     }
 }
 

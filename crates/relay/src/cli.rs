@@ -253,6 +253,7 @@ async fn serve(config: Config) -> ExitCode {
             return match error {
                 StartError::Http(_)
                 | StartError::Generations(_)
+                | StartError::Mail(_)
                 | StartError::Stripe(_)
                 | StartError::Redis(_) => ExitCode::FAILURE,
                 StartError::Database(_) | StartError::Listen { .. } => ExitCode::from(UNAVAILABLE),

@@ -4,7 +4,7 @@
 //! A request comes in through [`server`], is given an id and a language by [`error::render`], and
 //! reaches a handler in [`routes`]; a handler that needs somebody takes an [`auth::Person`]. What
 //! must happen together is a plain function over a [`db::Tx`]: [`ledger`] for tokens, [`account`]
-//! for people, [`billing`] for what they pay. After a commit, [`changes`] wakes whoever watches the people that it touched.
+//! for people, [`billing`] for what they pay, [`mail`] for what they are told. After a commit, [`changes`] wakes whoever watches the people that it touched.
 //!
 //! The program (`main.rs`) only reads the configuration and calls [`start`]; tests do the same in
 //! their own process.
@@ -28,9 +28,11 @@ pub mod lang;
 pub mod lease;
 pub mod ledger;
 pub mod limits;
+pub mod mail;
 pub mod metrics;
 pub mod prices;
 pub mod redis;
+pub mod resend;
 pub mod routes;
 pub mod server;
 pub mod snapshots;
