@@ -97,9 +97,6 @@ impl App {
     /// [`StartError`].
     pub async fn open(config: Config, clock: Clock) -> Result<Arc<Self>, StartError> {
         rustls::crypto::ring::default_provider().install_default().ok();
-        for setting in config.without_effect() {
-            tracing::warn!(setting, "this setting has no effect: this version does not do it yet");
-        }
         let changes = Changes::default();
         let lock = Db::lock(&config.database).await?;
         let db = Db::open(&config.database, clock.clone(), changes.clone())?;

@@ -1,5 +1,5 @@
-//! What time alone changes: lots that end, months that begin. Written within a minute, so that
-//! whoever watches is told although nobody did anything.
+//! What time alone changes: lots that end, months that begin, mails of the first days. Written
+//! within a minute, so that whoever watches is told although nobody did anything.
 
 use crate::account;
 use crate::app::App;
@@ -129,6 +129,7 @@ pub async fn pass(app: &App) -> Result<(), DbError> {
     while app.db.write(|tx| ledger::expire_due_of_all(tx, AT_ONCE)).await? > 0 {}
     while app.db.write(roll_months).await? > 0 {}
     while crate::billing::refresh::sweep(&app.billing).await? > 0 {}
+    crate::mail::onboarding::sweep(&app.mail).await?;
     crate::metrics::swept();
     Ok(())
 }

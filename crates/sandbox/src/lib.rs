@@ -49,6 +49,8 @@ pub struct Options {
     pub stripe_webhook_secret: String,
     /// Signs Clerk's webhooks.
     pub clerk_webhook_secret: String,
+    /// Signs Resend's webhooks.
+    pub resend_webhook_secret: String,
     /// Ports of the app's `http://127.0.0.1:<port>/callback`.
     pub loopback_ports: Vec<u16>,
     /// How long access tokens live.
@@ -71,6 +73,7 @@ impl Default for Options {
             relay_public_url: None,
             stripe_webhook_secret: "whsec_sandbox_stripe".to_owned(),
             clerk_webhook_secret: "whsec_c2FuZGJveC1jbGVyay1zZWNyZXQ=".to_owned(),
+            resend_webhook_secret: "whsec_c2FuZGJveC1yZXNlbmQtc2VjcmV0".to_owned(),
             loopback_ports: clerk::LOOPBACK_PORTS.to_vec(),
             access_token_life: Duration::from_secs(24 * 60 * 60),
             chunks_per_second: 0,
@@ -143,7 +146,7 @@ impl Sandbox {
         format!("{}/", self.index.url())
     }
 
-    /// Registers a relay: its return address with Clerk, its webhooks with Stripe and Clerk.
+    /// Registers a relay: its return address with Clerk, its webhooks with the others.
     ///
     /// # Errors
     /// When the address is not on loopback.
@@ -159,6 +162,8 @@ impl Sandbox {
         self.stripe.webhook_target(&stripe_target, &self.options.stripe_webhook_secret);
         let clerk_target = format!("{relay}/api/clerk/webhooks");
         self.clerk.webhook_target(&clerk_target, &self.options.clerk_webhook_secret);
+        let resend_target = format!("{relay}/api/resend/webhooks");
+        self.resend.webhook_target(&resend_target, &self.options.resend_webhook_secret);
         Ok(())
     }
 
@@ -183,6 +188,7 @@ impl Sandbox {
             ("HF_TOKEN".to_owned(), "hf_sandbox".to_owned()),
             ("RESEND_API_KEY".to_owned(), "re_sandbox".to_owned()),
             ("RESEND_BASE_URL".to_owned(), self.resend.url()),
+            ("RESEND_WEBHOOK_SECRET".to_owned(), self.options.resend_webhook_secret.clone()),
         ];
         env.extend(self.stripe.relay_env());
         let has = |env: &[(String, String)], name: &str| env.iter().any(|(known, _)| known == name);

@@ -11,6 +11,7 @@ use super::pricebook::PriceBook;
 use crate::account;
 use crate::db::{DbError, Tx};
 use crate::ledger::{self, Grant, GrantOutcome, RevokeReason};
+use crate::mail;
 use autocrea_protocol::{Subscription, SubscriptionStatus, Tokens, UserId};
 use std::collections::HashSet;
 
@@ -57,6 +58,7 @@ pub fn apply(
     customers::set_next_change(tx, customer, outcome.next_change_at)?;
     let standing = standing(tx, user, customer, &outcome.subscription, book)?;
     account::set_subscription(tx, user, &standing)?;
+    mail::subscriptions::tell(tx, user, facts, &outcome, book)?;
     Ok(outcome)
 }
 

@@ -37,6 +37,8 @@ pub struct Outcome {
     pub subscription: Subscription,
     /// Stripe's id of the subscription in force, if it is live.
     pub live: Option<String>,
+    /// Stripe's ids of the subscriptions that count, oldest first.
+    pub counted: Vec<String>,
     /// Every lot that was ever paid for, oldest first.
     pub lots: Vec<Lot>,
     /// Sources of lots that a subscription brought before it was known to be one too many: all that
@@ -85,6 +87,7 @@ pub fn fold(
             .governing
             .filter(|governing| governing.status.is_live())
             .map(|governing| governing.id.clone()),
+        counted: standing.counted,
         subscription,
         lots,
         withdrawn,
@@ -111,6 +114,8 @@ fn withdrawn(
 /// Which subscription counts, and which should not be.
 struct Choice<'f> {
     governing: Option<&'f SubscriptionFact>,
+    /// Those that count.
+    counted: Vec<String>,
     /// Live beside it: to be undone.
     duplicates: Vec<String>,
     /// Not counted: the duplicates, known and new, and those that somebody has undone already.
@@ -122,7 +127,8 @@ impl<'f> Choice<'f> {
         let mut real: Vec<&SubscriptionFact> =
             facts.subscriptions.iter().filter(|one| one.status.counts()).collect();
         real.sort_by_key(|one| one.created);
-        let mut choice = Self { governing: None, duplicates: Vec::new(), left_out: known.clone() };
+        let (counted, duplicates, left_out) = (Vec::new(), Vec::new(), known.clone());
+        let mut choice = Self { governing: None, counted, duplicates, left_out };
         let mut counted: Vec<&SubscriptionFact> = Vec::new();
         for one in real {
             if known.contains(&one.id) {
@@ -140,6 +146,7 @@ impl<'f> Choice<'f> {
         }
         let live = counted.iter().find(|one| one.status.is_live());
         choice.governing = live.or_else(|| counted.last()).copied();
+        choice.counted = counted.iter().map(|one| one.id.clone()).collect();
         choice
     }
 }

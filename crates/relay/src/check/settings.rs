@@ -9,9 +9,6 @@ use autocrea_protocol::account::Interval;
 pub fn settings(config: &Config) -> Vec<Finding> {
     let mut findings = vec![Finding::ok("configuration", "valid, and all that is required is set")];
     let mut note = |what: &'static str, seen: &str| findings.push(Finding::note(what, seen));
-    for setting in config.without_effect() {
-        note(setting, "no effect: this version does not do it yet");
-    }
     let yearly = |plan: &crate::config::PlanTerms| {
         plan.id.is_free() || plan.price_id(Interval::Year).is_some()
     };

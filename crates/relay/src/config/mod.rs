@@ -265,17 +265,6 @@ impl Config {
         Self::from_layers(text_of(file)?.as_deref(), environment)
     }
 
-    /// The variables of what is set although this version has nothing that reads it. They are
-    /// taken, so that one configuration serves the next version too, but never in silence.
-    #[must_use]
-    pub fn without_effect(&self) -> Vec<&'static str> {
-        let set = [
-            ("RESEND_API_KEY", self.resend.api_key.is_some()),
-            ("RESEND_WEBHOOK_SECRET", !self.resend.webhook_secrets.is_empty()),
-        ];
-        set.into_iter().filter_map(|(name, is_set)| is_set.then_some(name)).collect()
-    }
-
     /// As [`Config::load`], the file's text given.
     ///
     /// # Errors

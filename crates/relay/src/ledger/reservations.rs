@@ -6,6 +6,7 @@
 
 use super::{Entry, Shift, append, expire_due, roll_month, shift_lot, shift_person};
 use crate::db::{DbError, Tx};
+use crate::mail;
 use autocrea_protocol::ledger::EntryKind;
 use autocrea_protocol::{GenerationId, Tokens, UnixMillis, UserId};
 
@@ -186,7 +187,11 @@ pub fn settle(
     generation: GenerationId,
     charged: Tokens,
 ) -> Result<EndedOutcome, DbError> {
-    end(tx, user, generation, EntryKind::Settle, charged)
+    let outcome = end(tx, user, generation, EntryKind::Settle, charged)?;
+    if let EndedOutcome::Ended(ended) = outcome {
+        mail::thresholds::spent(tx, user, ended.charged)?;
+    }
+    Ok(outcome)
 }
 
 /// Ends a reservation without a charge: all is given back.

@@ -16,9 +16,12 @@ pub mod letter;
 #[cfg(test)]
 mod letter_tests;
 pub mod news;
+pub mod onboarding;
 pub mod outbox;
 pub mod reader;
+pub mod subscriptions;
 pub mod suppression;
+pub mod thresholds;
 pub mod unsubscribe;
 mod words;
 pub mod worker;
@@ -45,6 +48,8 @@ pub struct Mail {
     resend: Option<Resend>,
     /// Until when Resend has asked for patience.
     patience: Mutex<UnixMillis>,
+    /// When the series of the first days was last looked at.
+    swept_at: Mutex<Option<UnixMillis>>,
     stopping: CancellationToken,
 }
 
@@ -82,8 +87,16 @@ impl Mail {
             getrandom::fill(key).map_err(OpenError::Random)?;
         }
         let keys: Result<_, DbError> = db.write(move |tx| Keys::of(tx, &fresh)).await;
-        let patience = Mutex::new(UnixMillis(0));
-        Ok(Arc::new(Self { config, db, clock, keys: keys?, resend, patience, stopping }))
+        Ok(Arc::new(Self {
+            config,
+            db,
+            clock,
+            keys: keys?,
+            resend,
+            patience: Mutex::new(UnixMillis(0)),
+            swept_at: Mutex::default(),
+            stopping,
+        }))
     }
 }
 

@@ -7,7 +7,9 @@ mod events;
 mod generate;
 mod health;
 mod json;
+mod mail;
 mod openapi;
+mod resend;
 mod return_pages;
 mod stripe;
 mod tokens;
@@ -49,12 +51,14 @@ pub fn router(app: &Arc<App>) -> Router {
         .merge(generate::routes())
         .merge(return_pages::routes())
         .layer(middleware::from_fn_with_state(Arc::clone(app), auth::identify));
-    // What no limit touches; one-click unsubscribe merges here too.
+    // What no limit touches.
     let exempt = Router::new()
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
-        .route("/api/stripe/webhooks", post(stripe::webhooks))
-        .route("/api/clerk/webhooks", post(clerk::webhooks));
+        .route("/api/mail/unsubscribe", get(mail::ask).post(mail::end))
+        .route("/api/clerk/webhooks", post(clerk::webhooks))
+        .route("/api/resend/webhooks", post(resend::webhooks))
+        .route("/api/stripe/webhooks", post(stripe::webhooks));
     let most = usize::try_from(app.config.generation.max_body_bytes).unwrap_or(usize::MAX);
     limited
         .merge(exempt)

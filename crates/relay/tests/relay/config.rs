@@ -85,10 +85,8 @@ fn every_variable_of_the_contract_is_taken() {
         ("HF_TOKEN", "hf_x"),
         ("JOXCODER_CONTEXT_TOKENS", "65536"),
         ("JOXCODER_IMAGES", "true"),
-        ("RESEND_API_KEY", "re_x"),
         ("RESEND_FROM_EMAIL", "AUTOCREA <hola@example.org>"),
         ("RESEND_BASE_URL", "http://127.0.0.1:7002"),
-        ("RESEND_WEBHOOK_SECRET", "whsec_resend"),
         ("DATABASE_URL", "postgres://user:hidden@db.example.org/relay"),
         ("REDIS_URL", "rediss://cache.example.org"),
         ("RELAY_BIND", "0.0.0.0:8080"),
@@ -118,14 +116,6 @@ fn every_variable_of_the_contract_is_taken() {
     let yearly = config.plans.by_price("price_pro_y").expect("a plan");
     assert_eq!((yearly.0.id.as_str(), yearly.1), ("pro", Interval::Year));
     assert!(config.plans.by_price("price_of_nobody").is_none());
-}
-
-#[test]
-fn what_is_set_without_an_effect_is_known_to_the_operator() {
-    assert!(read(None, &[]).expect("valid").without_effect().is_empty());
-    let idle = [("RESEND_API_KEY", "re_x")];
-    let config = read(None, &idle).expect("valid");
-    assert_eq!(config.without_effect(), idle.map(|(name, _)| name));
 }
 
 #[test]
@@ -242,7 +232,6 @@ fn secrets_show_neither_in_debug_nor_in_errors() {
         ("CLERK_WEBHOOK_SECRET", "hidden-4"),
         ("HF_TOKEN", "hidden-5"),
         ("RESEND_API_KEY", "hidden-6"),
-        ("RESEND_WEBHOOK_SECRET", "hidden-7"),
         ("DATABASE_URL", "postgres://u:hidden-8@db/x"),
         ("REDIS_URL", "redis://:hidden-9@cache"),
     ];

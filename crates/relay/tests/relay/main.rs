@@ -23,6 +23,7 @@ mod departure;
 mod event_order;
 mod generate;
 mod ledger;
+mod mail;
 mod operation;
 mod program;
 mod redis;

@@ -1,9 +1,11 @@
 //! Resend's twin: takes mails, keeps them, and shows them as an inbox would.
 //!
 //! `POST /emails` answers as Resend does, remembers idempotency keys, and can be told to answer
-//! 429 or 5xx. Nothing is ever sent anywhere.
+//! 429 or 5xx. What becomes of a mail is told to a webhook when a test wants it. Nothing is ever
+//! sent anywhere.
 
 mod inbox;
+mod webhooks;
 
 use crate::clock::Clock;
 use crate::serving::{Bound, Serving};
@@ -79,6 +81,8 @@ struct Inner {
     by_key: HashMap<String, (Value, String)>,
     refusals: VecDeque<u16>,
     retry_after: u32,
+    lost_answers: usize,
+    webhook: Option<(String, String)>,
 }
 
 impl Resend {
@@ -117,6 +121,35 @@ impl Resend {
         inner.retry_after = retry_after;
         inner.refusals.extend(std::iter::repeat_n(status, times));
     }
+
+    /// Sends events to `url`, signed with `secret`.
+    pub fn webhook_target(&self, url: &str, secret: &str) {
+        self.post.inner.lock().webhook = Some((url.to_owned(), secret.to_owned()));
+    }
+
+    /// Tells the target that a mail to `address` bounced for good; the status that it answered.
+    pub async fn bounce(&self, address: &str) -> Option<u16> {
+        let bounce =
+            json!({ "type": "Permanent", "subType": "General", "message": "No such mailbox." });
+        self.tell("email.bounced", address, &json!({ "bounce": bounce })).await
+    }
+
+    /// Tells the target that whoever reads `address` complained; the status that it answered.
+    pub async fn complain(&self, address: &str) -> Option<u16> {
+        self.tell("email.complained", address, &json!({})).await
+    }
+
+    async fn tell(&self, kind: &str, address: &str, more: &Value) -> Option<u16> {
+        let (url, secret) = self.post.inner.lock().webhook.clone()?;
+        let body = webhooks::event(kind, address, more, &self.post.clock);
+        webhooks::send(&url, &secret, &body, &self.post.clock).await
+    }
+
+    /// The next `times` mails are taken, but whoever handed them in is told of a failure: as when
+    /// the answer is lost on the way.
+    pub fn lose_answers(&self, times: usize) {
+        self.post.inner.lock().lost_answers = times;
+    }
 }
 
 async fn accept(
@@ -153,6 +186,10 @@ async fn accept(
         inner.by_key.insert(key, (payload, id.clone()));
     }
     inner.mails.push(mail);
+    if inner.lost_answers > 0 {
+        inner.lost_answers -= 1;
+        return refusal(StatusCode::BAD_GATEWAY.as_u16(), 0);
+    }
     Json(json!({ "id": id })).into_response()
 }
 

@@ -36,10 +36,7 @@ pub(super) fn confirmed(
             ),
         )
     };
-    let mut rows = vec![
-        (scene.say("Plan", "Plan"), name.to_owned()),
-        (scene.say("Tokens por periodo", "Tokens a period"), tokens.clone()),
-    ];
+    let mut rows = vec![(scene.say("Plan", "Plan"), name.to_owned())];
     let billed = match interval {
         Some(Interval::Month) => Some(scene.say("Cada mes", "Monthly")),
         Some(Interval::Year) => Some(scene.say("Cada año", "Yearly")),
@@ -47,7 +44,7 @@ pub(super) fn confirmed(
     };
     rows.extend(billed.map(|billed| (scene.say("Se paga", "Billed"), billed)));
     let next = if trial {
-        scene.say("La prueba termina el", "The trial ends on")
+        scene.say("Fin de la prueba", "Trial ends")
     } else {
         scene.say("Próximo pago", "Next payment")
     };

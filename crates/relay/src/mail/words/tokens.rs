@@ -142,9 +142,9 @@ fn all(scene: &Scene<'_>, spent: &Spent<'_>) -> Letter {
 fn figures(letter: Letter, scene: &Scene<'_>, spent: &Spent<'_>) -> Letter {
     let (used, limit) = (scene.tokens(spent.used), scene.tokens(spent.limit));
     let until = if scene.reader.renews() {
-        scene.say("Se renuevan el", "They renew on")
+        scene.say("Se renuevan", "They renew")
     } else {
-        scene.say("Valen hasta el", "Valid until")
+        scene.say("Valen hasta", "Valid until")
     };
     let rows = vec![
         (

@@ -187,6 +187,13 @@ fn webhooks(schemas: &mut Schemas) -> Vec<Operation> {
             .parameter("header", "svix-signature", &text(), "`v1,…`")
             .takes(&event, true)
             .answers(200, "What it says is kept.", &received),
+        post("/api/resend/webhooks", "Resend's events")
+            .exempt()
+            .parameter("header", "svix-id", &text(), "The message's.")
+            .parameter("header", "svix-timestamp", &text(), "Unix seconds.")
+            .parameter("header", "svix-signature", &text(), "`v1,…`")
+            .takes(&event, true)
+            .answers(200, "It is kept.", &received),
     ]
 }
 
@@ -203,7 +210,17 @@ fn pages() -> Vec<Operation> {
         page("/return/auth", "Back from signing in", &signed_in),
         page("/return/checkout", "Back from paying", &["session_id", "cancelled"]),
         page("/return/portal", "Back from the portal", &[]),
+        unsubscribe(&Method::GET, "A page that asks whether to end promotional mails"),
+        unsubscribe(&Method::POST, "End promotional mails, by the page's button or in one click"),
     ]
+}
+
+fn unsubscribe(method: &Method, summary: &'static str) -> Operation {
+    Operation::new(method, "/api/mail/unsubscribe", summary)
+        .exempt()
+        .parameter("query", "token", &text(), "The person's, as the mail has it.")
+        .shows(200, "A page.")
+        .refuses(&[ErrorCode::InvalidRequest])
 }
 
 fn operation(schemas: &mut Schemas) -> Vec<Operation> {

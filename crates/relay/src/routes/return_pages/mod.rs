@@ -22,11 +22,27 @@ use url::form_urlencoded;
 const PASSED_ON: [&str; 6] =
     ["code", "state", "error", "error_description", "session_id", "cancelled"];
 
-const STYLE: &str = include_str!("page.css");
+pub(super) const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 
+fn hash(text: &str) -> String {
+    STANDARD.encode(Sha256::digest(text))
+}
+
+/// The policy of a page with this style, no script, and a form that goes nowhere else.
+pub(super) fn style_alone() -> HeaderValue {
+    static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
+        let policy = format!(
+            "default-src 'none'; style-src 'sha256-{}'; base-uri 'none'; form-action 'self'; \
+             frame-ancestors 'none'",
+            hash(STYLE)
+        );
+        HeaderValue::from_str(&policy).unwrap_or(HeaderValue::from_static("default-src 'none'"))
+    });
+    POLICY.clone()
+}
+
 static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
-    let hash = |text: &str| STANDARD.encode(Sha256::digest(text));
     let policy = format!(
         "default-src 'none'; script-src 'sha256-{}'; style-src 'sha256-{}'; base-uri 'none'; \
          form-action 'none'; frame-ancestors 'none'",
@@ -91,7 +107,22 @@ async fn checkout(lang: Lang, RawQuery(query): RawQuery) -> Response {
     page(lang, &words, &passed.link("autocrea://checkout/return"), None)
 }
 
+/// Also where the buttons of mails lead: these say nothing of a plan.
 async fn portal(lang: Lang, RawQuery(query): RawQuery) -> Response {
+    let from_mail = form_urlencoded::parse(query.as_deref().unwrap_or_default().as_bytes())
+        .any(|(name, value)| name == "from" && value == "mail");
+    if from_mail {
+        let words = Words {
+            title: lang.pick("Abriendo AUTOCREA", "Opening AUTOCREA"),
+            text: lang.pick(
+                "Te llevamos a tu estudio. Si lees esto en el móvil, abre el correo en el equipo en \
+                 el que creas.",
+                "Taking you to your studio. If you read this on a phone, open the e-mail on the \
+                 machine that you create on.",
+            ),
+        };
+        return page(lang, &words, "autocrea://portal/return", None);
+    }
     let words = Words {
         title: lang.pick("Todo listo", "All set"),
         text: lang.pick(
@@ -181,7 +212,7 @@ fn escape(text: &str) -> String {
 }
 
 /// The app's mark, without the ground of its icon.
-const LOGO: &str = r##"<svg viewBox="196 176 632 660" aria-hidden="true"><defs><linearGradient id="a" x1="240" y1="800" x2="790" y2="230" gradientUnits="userSpaceOnUse"><stop stop-color="#3b82f6"/><stop offset="1" stop-color="#06b6d4"/></linearGradient></defs><path d="M268 764 470 296Q512 208 554 296L756 764" fill="none" stroke="url(#a)" stroke-width="92" stroke-linecap="round" stroke-linejoin="round"/><rect x="424" y="560" width="176" height="176" rx="44" fill="#06b6d4"/></svg>"##;
+pub(super) const LOGO: &str = r##"<svg viewBox="196 176 632 660" aria-hidden="true"><defs><linearGradient id="a" x1="240" y1="800" x2="790" y2="230" gradientUnits="userSpaceOnUse"><stop stop-color="#3b82f6"/><stop offset="1" stop-color="#06b6d4"/></linearGradient></defs><path d="M268 764 470 296Q512 208 554 296L756 764" fill="none" stroke="url(#a)" stroke-width="92" stroke-linecap="round" stroke-linejoin="round"/><rect x="424" y="560" width="176" height="176" rx="44" fill="#06b6d4"/></svg>"##;
 
 #[cfg(test)]
 mod tests {
@@ -235,6 +266,13 @@ mod tests {
                 .await;
         assert_eq!(page.matches("<script>").count(), 1);
         assert!(page.contains("code=%22%3E%3Cscript%3E"));
+    }
+
+    #[tokio::test]
+    async fn a_mails_button_opens_the_app_and_speaks_of_no_change() {
+        let (_, page) = get_page("/return/portal?from=mail", "es").await;
+        assert!(page.contains("href=\"autocrea://portal/return\"") && page.contains("Abriendo"));
+        assert!(!page.contains("Los cambios"));
     }
 
     #[tokio::test]

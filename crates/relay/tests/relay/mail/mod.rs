@@ -1,0 +1,8 @@
+//! Mails: each caused by the real thing, sent once, in the right language.
+
+mod first_days;
+mod post;
+mod sending;
+mod stopping;
+mod subscriptions;
+mod tokens;
