@@ -23,6 +23,7 @@ mod departure;
 mod event_order;
 mod generate;
 mod ledger;
+mod ledger_side_by_side;
 mod mail;
 mod operation;
 mod program;
