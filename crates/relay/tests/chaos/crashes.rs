@@ -34,7 +34,7 @@ pub async fn under_load(
         writers::write(stage, person, chances, &stop)
     });
     let months = in_form(6, 24);
-    let time = shop::pass_time(&stage.sandbox.stripe, months, chances.part(), &stop);
+    let time = shop::pass_time(stage, months, chances.part(), &stop);
     let postman = postman::deliver(stage, chances.part(), &stop);
     let meanwhile = async {
         meanwhile.await;
@@ -45,10 +45,10 @@ pub async fn under_load(
     Left { seen: seen.into_iter().flatten().collect(), acknowledged }
 }
 
-/// Kills it `times`: while it works, and now and then before it is up.
-async fn kill_often(stage: &Stage, times: u32, chances: &Chances) {
-    let relay = stage.relay();
+/// Kills `times`, one at a time: while it works, and now and then before it is up.
+pub async fn kill_often(stage: &Stage, times: u32, chances: &Chances) {
     for _ in 0..times {
+        let relay = chances.of_these(&stage.relays);
         if chances.once_in(6) {
             chances.pause(1, 120).await;
         } else {
@@ -58,11 +58,16 @@ async fn kill_often(stage: &Stage, times: u32, chances: &Chances) {
         relay.kill().await;
         relay.start();
     }
-    relay.ready().await;
+    for relay in &stage.relays {
+        relay.ready().await;
+    }
 }
 
 /// Everything that must be so, whatever happened.
 pub async fn assert_all_is_right(stage: &Stage, left: &Left) {
+    // A death with nothing to do makes what had been put off due at once.
+    stage.relay().kill().await;
+    stage.relay().start();
     audit::settle(stage).await;
     audit::assert_inbox(stage, &left.acknowledged).await;
     audit::assert_verified(stage).await;
@@ -84,13 +89,14 @@ async fn money_survives_a_relay_that_is_killed_at_any_moment() {
     let chances = Chances::of("crashes");
     let kills = in_form(15, 300);
     let stage = Stage::set(in_form(4, 6), 1).await;
-    stage.relay().start();
-    stage.introduce().await;
+    stage.open().await;
     let left = under_load(&stage, &chances, kill_often(&stage, kills, &chances)).await;
-    // The last death finds nothing to do, and makes what had been put off due at once.
-    stage.relay().kill().await;
-    stage.relay().start();
     assert_all_is_right(&stage, &left).await;
+    say(&stage, kills, &left);
+}
+
+/// What the load was, and that it was one.
+pub fn say(stage: &Stage, kills: u32, left: &Left) {
     let ended = |wanted: fn(&End) -> bool| {
         left.seen.iter().filter(|seen| seen.end.as_ref().is_some_and(wanted)).count()
     };

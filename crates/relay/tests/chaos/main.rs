@@ -18,6 +18,7 @@ mod form;
 mod model;
 mod postman;
 mod relay;
+mod replicas;
 mod shop;
 mod soak;
 mod stage;

@@ -53,6 +53,10 @@ pub struct Script {
 
 impl Script {
     pub fn of(number: u64) -> Self {
+        if number == SLOW {
+            let pieces = (0..600).map(|piece| format!("{piece} ")).collect();
+            return Self { pieces, pause: Duration::from_millis(100), ending: Ending::Whole };
+        }
         let count = 1 + usize::try_from(number % 60).expect("small");
         let mut word = number;
         let mut next = || {
@@ -74,6 +78,9 @@ impl Script {
         self.pieces.concat()
     }
 }
+
+/// A number whose answer is long and slow: it says all, a piece every fraction of a second.
+pub const SLOW: u64 = u64::MAX;
 
 /// The prompt that brings a number's answer.
 pub fn prompt(number: u64) -> String {

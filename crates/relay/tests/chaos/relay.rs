@@ -1,7 +1,7 @@
 //! The real program as a process of its own, which is killed and started again.
 
 use parking_lot::Mutex as Lock;
-use reqwest::{Client, Method, RequestBuilder, Response};
+use reqwest::{Client, Method, RequestBuilder};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::net::SocketAddr;
@@ -90,26 +90,13 @@ impl Relay {
         String::from_utf8_lossy(&std::fs::read(&self.log).unwrap_or_default()).into_owned()
     }
 
-    fn last_words(&self) -> String {
+    /// The last that it has logged.
+    pub fn last_words(&self) -> String {
         let logged = self.logged();
         logged.lines().rev().take(20).collect::<Vec<_>>().join("\n")
     }
 
     pub fn ask(&self, method: Method, path: &str) -> RequestBuilder {
         self.http.request(method, format!("{}{path}", self.url))
-    }
-
-    /// Asks until somebody answers, however many processes that takes.
-    pub async fn insist(&self, request: impl Fn() -> RequestBuilder) -> Response {
-        let answered = async {
-            loop {
-                match request().send().await {
-                    Ok(answer) => return answer,
-                    Err(_) => tokio::time::sleep(Duration::from_millis(15)).await,
-                }
-            }
-        };
-        let answered = tokio::time::timeout(PATIENCE, answered).await;
-        answered.unwrap_or_else(|_| panic!("nobody answers: {}", self.last_words()))
     }
 }

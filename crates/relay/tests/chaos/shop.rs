@@ -101,9 +101,8 @@ async fn buy(stage: &Stage, person: &Person, chances: &Chances) {
     let plan = chances.of_these(&["creator", "pro", "business"]);
     let interval = if chances.once_in(4) { "year" } else { "month" };
     let body = json!({"planId": plan, "interval": interval});
-    let relay = stage.relay();
     let path = "/api/stripe/create-checkout";
-    let answer = relay.insist(|| person.ask(relay, Method::POST, path).json(&body)).await;
+    let answer = stage.insist(|relay| person.ask(relay, Method::POST, path).json(&body)).await;
     let status = answer.status();
     let Ok(page) = answer.json::<Value>().await else { return };
     // Stripe was away, or the relay died while it answered.
@@ -116,9 +115,8 @@ async fn buy(stage: &Stage, person: &Person, chances: &Chances) {
 }
 
 async fn sync(stage: &Stage, person: &Person) {
-    let relay = stage.relay();
     let path = "/api/stripe/sync";
-    let answer = relay.insist(|| person.ask(relay, Method::POST, path).json(&json!({}))).await;
+    let answer = stage.insist(|relay| person.ask(relay, Method::POST, path).json(&json!({}))).await;
     let status = answer.status();
     assert!(status == 200 || status == 502 || status == 503, "{status}");
 }
@@ -144,8 +142,9 @@ fn change_card(stripe: &Stripe, customer: &str, chances: &Chances) {
 }
 
 /// Stripe's time goes on, some days at once, until told to stop; `months` of it at most. Now and
-/// then Stripe has a bad moment.
-pub async fn pass_time(stripe: &Stripe, months: u64, chances: Chances, stop: &CancellationToken) {
+/// then Stripe or Resend has a bad moment.
+pub async fn pass_time(stage: &Stage, months: u64, chances: Chances, stop: &CancellationToken) {
+    let stripe = &stage.sandbox.stripe;
     let mut left = months * 30;
     while !stop.is_cancelled() {
         chances.pause(50, 700).await;
@@ -160,6 +159,7 @@ pub async fn pass_time(stripe: &Stripe, months: u64, chances: Chances, stop: &Ca
                 stripe.set_down(false);
             }
             2 => stripe.delay(Duration::from_millis(chances.below(40))),
+            3 => stage.sandbox.resend.refuse(*chances.of_these(&[500, 503, 429]), 2, 1),
             _ => {}
         }
     }

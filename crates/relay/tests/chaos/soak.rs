@@ -80,8 +80,7 @@ async fn a_day_of_work_leaves_the_relay_as_it_was() {
     let seconds = in_form(20, 600);
     let (time, every) = (Duration::from_secs(seconds), Duration::from_secs(seconds) / 100);
     let stage = Stage::set_with(in_form(3, 6), 1, &[("RELAY_SPOOL_TTL_SECS", "10")]).await;
-    stage.relay().start();
-    stage.introduce().await;
+    stage.open().await;
     let mut held = Vec::new();
     let watching = async { held = watch(&stage, time, every).await };
     let mut left = under_load(&stage, &chances, watching).await;

@@ -1,14 +1,17 @@
 //! Everything that a relay needs, and the people who use it.
 
 use super::model::{self, Asked};
-use super::relay::Relay;
+use super::relay::{PATIENCE, Relay};
 use crate::support::environment;
 use crate::support::place::Place;
 use autocrea_sandbox::{Options, Sandbox};
-use reqwest::{Client, Method, RequestBuilder};
-use serde_json::Value;
+use reqwest::{Client, Method, RequestBuilder, Response};
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use uuid::Uuid;
 
 /// The stage: outside services in this process, relays in processes of their own.
 pub struct Stage {
@@ -18,6 +21,7 @@ pub struct Stage {
     pub people: Vec<Person>,
     pub environment: BTreeMap<String, String>,
     place: Place,
+    turn: AtomicUsize,
 }
 
 /// Somebody who buys and generates.
@@ -32,6 +36,15 @@ impl Person {
     /// A request of theirs, to this relay.
     pub fn ask(&self, relay: &Relay, method: Method, path: &str) -> RequestBuilder {
         relay.ask(method, path).bearer_auth(&self.token)
+    }
+
+    /// A generation of theirs, of what the model says to a number.
+    pub fn begin(&self, relay: &Relay, id: Uuid, number: u64) -> RequestBuilder {
+        let body = json!({
+            "generationId": id, "role": "fullstack", "maxOutputTokens": 300,
+            "messages": [{"role": "user", "content": model::prompt(number)}],
+        });
+        self.ask(relay, Method::POST, "/api/joxcoder/generate").json(&body)
     }
 }
 
@@ -57,7 +70,7 @@ generations_per_hour = 0
 ";
 
 impl Stage {
-    /// With so many people and relays, none of which has been started. Webhooks go to the first.
+    /// With so many people and relays, none of which has been started. Webhooks go to each relay.
     pub async fn set(people: usize, relays: usize) -> Self {
         Self::set_with(people, relays, &[]).await
     }
@@ -70,6 +83,7 @@ impl Stage {
         let place = Place::new();
         let addresses: Vec<SocketAddr> = (0..relays).map(|_| free_address()).collect();
         let first = format!("http://{}", addresses[0]);
+        let here = place.path().display().to_string();
         let plans = place.path().join("relay.toml");
         std::fs::write(&plans, PLANS).expect("written");
         let plans = plans.display().to_string();
@@ -77,6 +91,7 @@ impl Stage {
             ("JOXCODER_URL", model.as_str()),
             ("RELAY_CONFIG", plans.as_str()),
             ("RELAY_SPOOL_TTL_SECS", "7200"),
+            ("TMPDIR", here.as_str()),
             ("RUST_LOG", "info,refinery_core=warn,stripe=error"),
         ];
         let variables = [&variables, others].concat();
@@ -94,8 +109,10 @@ impl Stage {
             Person { user: sandbox.clerk.user_id(&email), email, token }
         });
         let (relays, people) = (relays.collect(), people.collect());
-        sandbox.attach_relay(&first).expect("loopback");
-        Self { sandbox, asked, relays, people, environment, place }
+        for address in &addresses {
+            sandbox.attach_relay(&format!("http://{address}")).expect("loopback");
+        }
+        Self { sandbox, asked, relays, people, environment, place, turn: AtomicUsize::new(0) }
     }
 
     /// The only relay, or the first.
@@ -103,15 +120,39 @@ impl Stage {
         &self.relays[0]
     }
 
+    /// Any of the relays, another each time.
+    pub fn next_relay(&self) -> &Relay {
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        &self.relays[turn % self.relays.len()]
+    }
+
+    /// Asks until some relay answers, however many processes that takes.
+    pub async fn insist(&self, request: impl Fn(&Relay) -> RequestBuilder) -> Response {
+        let answered = async {
+            loop {
+                match request(self.next_relay()).send().await {
+                    Ok(answer) => return answer,
+                    Err(_) => tokio::time::sleep(Duration::from_millis(15)).await,
+                }
+            }
+        };
+        let answered = tokio::time::timeout(PATIENCE, answered).await;
+        answered.unwrap_or_else(|_| panic!("nobody answers: {}", self.relay().last_words()))
+    }
+
     /// What a `GET` of somebody's answers, which must be well.
     pub async fn get(&self, person: &Person, path: &str) -> Value {
-        let answer = self.relay().insist(|| person.ask(self.relay(), Method::GET, path)).await;
+        let answer = self.insist(|relay| person.ask(relay, Method::GET, path)).await;
         assert_eq!(answer.status(), 200, "{path}");
         answer.json().await.expect("JSON")
     }
 
-    /// Everybody is seen for the first time.
-    pub async fn introduce(&self) {
+    /// Starts every relay; everybody is seen for the first time.
+    pub async fn open(&self) {
+        for relay in &self.relays {
+            relay.start();
+            relay.ready().await;
+        }
         for person in &self.people {
             self.get(person, "/api/account").await;
         }

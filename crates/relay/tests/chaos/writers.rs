@@ -2,14 +2,15 @@
 //! press Stop. What each client saw is kept, to be held against the ledger and the model.
 
 use super::form::Chances;
-use super::model;
-use super::relay::Relay;
-use super::stage::{Person, Stage};
+use super::relay::{PATIENCE, Relay};
+use super::stage::Stage;
 use autocrea_protocol::generation::{Done, Failed, StreamEvent};
-use autocrea_protocol::sse::Decoder;
-use reqwest::{Method, RequestBuilder, Response};
-use serde_json::{Value, json};
+use autocrea_protocol::sse::{Decoder, Frame};
+use reqwest::{Method, Response};
+use serde_json::Value;
 use std::collections::BTreeMap;
+use std::time::Duration;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -35,6 +36,22 @@ pub struct Seen {
 }
 
 impl Seen {
+    fn of(person: usize, number: u64) -> Self {
+        Self {
+            person,
+            id: Uuid::now_v7(),
+            number,
+            reserved: None,
+            pieces: BTreeMap::new(),
+            end: None,
+            refused: false,
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.end.is_some() || self.refused
+    }
+
     /// All the text that came, which has no gaps.
     pub fn text(&self) -> String {
         let numbers: Vec<u64> = self.pieces.keys().copied().collect();
@@ -81,40 +98,49 @@ pub async fn write(
     chances: Chances,
     stop: &CancellationToken,
 ) -> Vec<Seen> {
-    let mut all = Vec::new();
+    let (mut all, mut set_aside) = (Vec::new(), Vec::new());
     while !stop.is_cancelled() {
-        all.push(generate(stage, person, &chances).await);
+        let mut seen = Seen::of(person, chances.any());
+        generate(stage, &mut seen, &chances, SILENCE).await;
+        if seen.is_over() {
+            all.push(seen)
+        } else {
+            set_aside.push(seen)
+        }
         chances.pause(1, 60).await;
+    }
+    for mut seen in set_aside {
+        while !seen.is_over() {
+            generate(stage, &mut seen, &chances, PATIENCE).await;
+        }
+        all.push(seen);
     }
     all
 }
 
-async fn generate(stage: &Stage, person: usize, chances: &Chances) -> Seen {
-    // The low bits choose, and what is asked for must not have been asked for before.
-    let number = chances.any();
-    let mut seen = Seen {
-        person,
-        id: Uuid::now_v7(),
-        number,
-        reserved: None,
-        pieces: BTreeMap::new(),
-        end: None,
-        refused: false,
-    };
-    let leaves_after = chances.once_in(4).then(|| chances.below(12));
-    let stops_after = chances.once_in(5).then(|| chances.below(20));
-    let (mut leaves_after, mut stops_after) = (leaves_after, stops_after);
-    while seen.end.is_none() && !seen.refused {
+/// With several relays nobody knows at once that one has died; a generation that says nothing for
+/// so long is come back to later.
+const SILENCE: Duration = Duration::from_secs(2);
+
+/// Until it is over, or silent for too long.
+async fn generate(stage: &Stage, seen: &mut Seen, chances: &Chances, silence: Duration) {
+    let mut leaves_after = chances.once_in(4).then(|| chances.below(12));
+    let mut stops_after = chances.once_in(5).then(|| chances.below(20));
+    while !seen.is_over() {
         let relay = chances.of_these(&stage.relays);
-        let Some(response) = attach(stage, relay, &mut seen, chances).await else { continue };
+        let attached = timeout(silence, attach(stage, relay, seen, chances)).await;
+        let Ok(attached) = attached else { return };
+        let Some(response) = attached else { continue };
         let mut events = Events::of(response);
-        while let Some(event) = events.next().await {
+        loop {
+            let Ok(event) = timeout(silence, events.next()).await else { return };
+            let Some(event) = event else { break };
             seen.take(event);
             let so_far = seen.pieces.len() as u64;
             if stops_after.is_some_and(|after| so_far >= after) {
                 stops_after = None;
                 // Through whichever relay answers.
-                stop_it(stage, &seen, chances).await;
+                stop_it(stage, seen).await;
             }
             if leaves_after.is_some_and(|after| so_far >= after) {
                 leaves_after = None;
@@ -123,7 +149,6 @@ async fn generate(stage: &Stage, person: usize, chances: &Chances) -> Seen {
             }
         }
     }
-    seen
 }
 
 /// Begins it, or attaches to it again; none if nobody is there, or not yet.
@@ -138,7 +163,7 @@ async fn attach(
     let request = if again {
         person.ask(relay, Method::GET, &format!("/api/joxcoder/generate/{}", seen.id))
     } else {
-        begin(relay, person, seen)
+        person.begin(relay, seen.id, seen.number)
     };
     // From where it was left, or from the start: both must do.
     let after = if chances.once_in(3) { 0 } else { seen.last() };
@@ -162,30 +187,20 @@ async fn attach(
     }
 }
 
-fn begin(relay: &Relay, person: &Person, seen: &Seen) -> RequestBuilder {
-    let body = json!({
-        "generationId": seen.id, "role": "fullstack", "maxOutputTokens": 300,
-        "messages": [{"role": "user", "content": model::prompt(seen.number)}],
-    });
-    person.ask(relay, Method::POST, "/api/joxcoder/generate").json(&body)
-}
-
 /// Presses Stop until somebody has heard it.
-async fn stop_it(stage: &Stage, seen: &Seen, chances: &Chances) {
+async fn stop_it(stage: &Stage, seen: &Seen) {
     let person = &stage.people[seen.person];
     let path = format!("/api/joxcoder/generate/{}", seen.id);
-    let answer = stage.relays[0]
-        .insist(|| person.ask(chances.of_these(&stage.relays), Method::DELETE, &path));
-    assert_eq!(answer.await.status(), 204, "{}", seen.id);
+    let answer = stage.insist(|relay| person.ask(relay, Method::DELETE, &path)).await;
+    assert_eq!(answer.status(), 204, "{}", seen.id);
 }
 
 /// Reads a generation again from its start, when all is quiet.
 pub async fn read_again(stage: &Stage, seen: &Seen) -> Seen {
     let mut again = Seen { pieces: BTreeMap::new(), end: None, ..seen.clone() };
     let person = &stage.people[seen.person];
-    let relay = chances_last(stage);
     let path = format!("/api/joxcoder/generate/{}", seen.id);
-    let response = relay.insist(|| person.ask(relay, Method::GET, &path)).await;
+    let response = stage.insist(|relay| person.ask(relay, Method::GET, &path)).await;
     assert_eq!(response.status(), 200, "{} can be read again", seen.id);
     let mut events = Events::of(response);
     while let Some(event) = events.next().await {
@@ -194,29 +209,55 @@ pub async fn read_again(stage: &Stage, seen: &Seen) -> Seen {
     again
 }
 
-/// The last relay: with several, it is not the one that most was said to.
-fn chances_last(stage: &Stage) -> &Relay {
-    stage.relays.last().expect("a relay")
-}
-
 /// The events of a stream, until it ends or breaks.
-struct Events {
+pub struct Events {
     response: Response,
     decoder: Decoder,
-    frames: Vec<autocrea_protocol::sse::Frame>,
+    frames: Vec<Frame>,
 }
 
 impl Events {
-    fn of(response: Response) -> Self {
+    pub fn of(response: Response) -> Self {
         Self { response, decoder: Decoder::new(1 << 20), frames: Vec::new() }
     }
 
-    async fn next(&mut self) -> Option<StreamEvent> {
+    async fn frame(&mut self) -> Option<Frame> {
         while self.frames.is_empty() {
             let bytes = self.response.chunk().await.ok()??;
             self.decoder.push(&bytes, &mut self.frames).expect("small frames");
         }
-        let frame = self.frames.remove(0);
+        Some(self.frames.remove(0))
+    }
+
+    /// The next event of a generation.
+    pub async fn next(&mut self) -> Option<StreamEvent> {
+        let frame = self.frame().await?;
         Some(StreamEvent::read(&frame).expect("readable").expect("a known event"))
+    }
+
+    /// The next text of a generation.
+    pub async fn first_text(&mut self) -> String {
+        loop {
+            if let StreamEvent::Delta { text, .. } = self.next().await.expect("text") {
+                return text;
+            }
+        }
+    }
+
+    /// How a generation ends.
+    pub async fn end(&mut self) -> End {
+        loop {
+            match self.next().await.expect("an end") {
+                StreamEvent::Done(done) => return End::Done(done),
+                StreamEvent::Failed(failed) => return End::Failed(failed),
+                _ => {}
+            }
+        }
+    }
+
+    /// The next snapshot of an account.
+    pub async fn account(&mut self) -> Option<Value> {
+        let frame = self.frame().await?;
+        Some(serde_json::from_str(&frame.data).expect("JSON"))
     }
 }
