@@ -327,6 +327,14 @@ impl<'a> Tx<'a> {
         }
     }
 
+    /// Says that the next statement is the last, and that the transaction is to be kept if that
+    /// succeeds, whatever the function answers: so both can be done in one exchange.
+    pub fn end_with_next(&mut self) {
+        if let Engine::Postgres(session) = &mut self.engine {
+            session.end_with_next();
+        }
+    }
+
     /// The time of this transaction.
     #[must_use]
     pub const fn now(&self) -> UnixMillis {

@@ -152,8 +152,12 @@ pub(super) async fn webhooks(
         webhook::failed(SIGNATURE)
     })?;
     let handled = event.is_handled();
-    let new = app.db.write(move |tx| inbox::receive(tx, &event, &body)).await?;
-    metrics::webhook(Service::Stripe, if new { Webhook::Accepted } else { Webhook::Duplicate });
+    let kept = app.db.write(move |tx| {
+        tx.end_with_next();
+        inbox::receive(tx, &event, &body)
+    });
+    let outcome = if kept.await? { Webhook::Accepted } else { Webhook::Duplicate };
+    metrics::webhook(Service::Stripe, outcome);
     if handled {
         app.billing.wake.notify_one();
     }

@@ -28,7 +28,7 @@ struct Bench {
     ana: UserId,
 }
 
-fn config() -> Config {
+pub fn config() -> Config {
     let required = [
         ("STRIPE_SECRET_KEY", "sk_test_x"),
         ("STRIPE_WEBHOOK_SECRET", "whsec_x"),

@@ -29,6 +29,7 @@ mod operation;
 mod program;
 mod redis;
 mod routes;
+mod side_by_side;
 mod stripe_commands;
 mod stripe_outages;
 mod stripe_webhooks;

@@ -10,7 +10,7 @@ use super::fault::Fault;
 use super::sql::translated;
 use crate::db::{DbError, Param, SqlValue};
 use autocrea_protocol::UserId;
-use futures_util::future::{join, join_all};
+use futures_util::future::{join_all, join3};
 use std::collections::HashMap;
 use std::pin::pin;
 use std::task::{Context, Poll};
@@ -20,7 +20,7 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Error, Row, Statement};
 
 /// After so much silence a connection is looked at before it is used.
-const TRUSTED_FOR: Duration = Duration::from_millis(500);
+const TRUSTED_FOR: Duration = Duration::from_millis(20);
 
 /// A connection and the statements that it knows.
 pub(in crate::db) struct Session {
@@ -32,7 +32,17 @@ pub(in crate::db) struct Session {
     ahead: Vec<Ahead>,
     /// Why the running transaction cannot be committed any more.
     failed: Option<Fault>,
+    ending: Ending,
     used: Instant,
+}
+
+/// Whether the commit goes along with the last statement.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    Apart,
+    WithTheNext,
+    /// It has.
+    Over,
 }
 
 type Value<'a> = &'a (dyn ToSql + Sync);
@@ -57,6 +67,7 @@ impl Session {
             statements: HashMap::new(),
             ahead: Vec::new(),
             failed: None,
+            ending: Ending::Apart,
             used: Instant::now(),
         })
     }
@@ -87,7 +98,13 @@ impl Session {
     pub(super) fn begin(&mut self, command: &'static str) {
         self.ahead.clear();
         self.failed = None;
+        self.ending = Ending::Apart;
         self.ahead.push(Ahead::Command(command));
+    }
+
+    /// Commits together with the next statement, if that succeeds.
+    pub(in crate::db) const fn end_with_next(&mut self) {
+        self.ending = Ending::WithTheNext;
     }
 
     /// Ends it for good. An error means that nothing was written, or that nobody knows.
@@ -99,13 +116,16 @@ impl Session {
             self.rollback();
             return Err(fault);
         }
+        if self.ending == Ending::Over {
+            return Ok(());
+        }
         self.ahead.push(Ahead::Command("COMMIT"));
         self.send_ahead()
     }
 
     /// Ends it and leaves nothing of it.
     pub(super) fn rollback(&mut self) {
-        let begun = !self.is_untouched();
+        let begun = !self.is_untouched() && self.ending != Ending::Over;
         self.ahead.clear();
         if begun {
             self.ahead.push(Ahead::Command("ROLLBACK"));
@@ -168,11 +188,17 @@ impl Session {
         let values: Vec<SqlValue<'_>> = params.iter().map(|param| param.value()).collect();
         let values: Vec<Value<'_>> = values.iter().map(|value| value as Value<'_>).collect();
         let ahead = std::mem::take(&mut self.ahead);
+        let mut last = Vec::new();
+        if self.ending == Ending::WithTheNext {
+            self.ending = Ending::Over;
+            last.push(Ahead::Command("COMMIT"));
+        }
         let Self { client, wire, runtime, failed, used, .. } = self;
         let answered = drive(runtime, wire, async {
-            let (ahead, answer) =
-                join(sent(client, &ahead), request(client, &statement, &values)).await;
-            ahead.and(answer)
+            let asked = request(client, &statement, &values);
+            let (ahead, answer, ended) =
+                join3(sent(client, &ahead), asked, sent(client, &last)).await;
+            ahead.and(answer).and_then(|answer| ended.map(|()| answer))
         });
         *used = Instant::now();
         answered.map_err(|error| {
