@@ -16,7 +16,7 @@ use tokio::time::Instant;
 const EVERY: Duration = Duration::from_secs(30);
 const LET_GO_EVERY: Duration = Duration::from_secs(3600);
 const OTHERS_EVERY: Duration = Duration::from_secs(2);
-const VERSIONS_EVERY: Duration = Duration::from_secs(4);
+const VERSIONS_EVERY: Duration = Duration::from_secs(3);
 /// People whose versions are asked for in one go.
 const VERSIONS_AT_ONCE: usize = 1_000;
 /// Rows that one transaction takes on, so that nobody waits long for the writer.

@@ -11,8 +11,9 @@
 //! spool for a while after. Its end is one transaction, and before that everything said is in the
 //! spool, so that what is charged for can be fetched.
 //!
-//! When this process dies its running generations end as `interrupted` the next time it starts, for
-//! nothing ([`Generations::open`]).
+//! When this process dies its running generations end as `interrupted`, for nothing: the next time it
+//! starts ([`Generations::open`]), or, where others share the database, when its lease has run out
+//! (`crate::lease`).
 //!
 //! Deliberately not here: HTTP, who the person is, and how lots are spent.
 

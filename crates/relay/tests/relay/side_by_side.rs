@@ -2,6 +2,7 @@
 //! the same, and the same must be true.
 
 use crate::support::place::Place;
+use crate::support::{ANA, Events, World};
 use autocrea_protocol::{GenerationId, Tokens, UserId};
 use autocrea_relay::account;
 use autocrea_relay::billing::locks::Locks;
@@ -15,8 +16,9 @@ use autocrea_relay::ledger::{
     self, EndedOutcome, Grant, GrantOutcome, ReserveOutcome, ReserveRequest,
 };
 use futures_util::future::join_all;
+use reqwest::Method;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::time::timeout;
 use uuid::Uuid;
 
@@ -204,6 +206,19 @@ async fn a_change_through_one_wakes_who_watches_through_the_other() {
         }
     };
     timeout(LONG, heard).await.expect("it was told");
+}
+
+#[tokio::test]
+async fn a_change_that_nobody_told_of_is_seen_within_seconds() {
+    let world = World::start().await;
+    world.get("/api/account").await;
+    let watching = world.ask_as(ANA, Method::GET, "/api/account/events").send().await;
+    let mut events = Events::of(watching.expect("an answer"));
+    let version = events.data().await["version"].as_i64().expect("a number");
+    let began = Instant::now();
+    world.place.run("UPDATE people SET version = version + 1");
+    assert_eq!(events.data().await["version"], version + 1);
+    assert!(began.elapsed() < Duration::from_secs(6), "{:?}", began.elapsed());
 }
 
 #[tokio::test]
