@@ -146,6 +146,7 @@ impl App {
 
     /// Starts what runs beside requests. Each worker ends by itself when `stopping` is cancelled.
     pub fn start_workers(self: &Arc<Self>) {
+        self.tasks.spawn(crate::news::run(Arc::clone(self)));
         self.tasks.spawn(crate::sweep::run(Arc::clone(self)));
         self.tasks.spawn(crate::sweep::follow_others(Arc::clone(self)));
         let (generations, stopping) = (self.generations.clone(), self.stopping.clone());

@@ -4,7 +4,8 @@
 //! A request comes in through [`server`], is given an id and a language by [`error::render`], and
 //! reaches a handler in [`routes`]; a handler that needs somebody takes an [`auth::Person`]. What
 //! must happen together is a plain function over a [`db::Tx`]: [`ledger`] for tokens, [`account`]
-//! for people, [`billing`] for what they pay, [`mail`] for what they are told. After a commit, [`changes`] wakes whoever watches the people that it touched.
+//! for people, [`billing`] for what they pay, [`mail`] for what they are told. After a commit,
+//! whoever watches one of the people that it touched ([`changes`]) is told.
 //!
 //! The program (`main.rs`) only reads the configuration and calls [`start`]; tests do the same in
 //! their own process.
@@ -30,6 +31,7 @@ pub mod ledger;
 pub mod limits;
 pub mod mail;
 pub mod metrics;
+mod news;
 pub mod prices;
 pub mod redis;
 pub mod resend;

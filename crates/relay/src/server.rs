@@ -133,7 +133,9 @@ async fn connection(
         let mut request: Request = request.map(|body| Bounded::body(body, patience.body));
         let extensions: &mut Extensions = request.extensions_mut();
         extensions.insert(Peer(peer));
-        router.clone().oneshot(request)
+        // In a box of its own, which goes when the answer has begun: a stream that lasts for hours
+        // must not keep the room in which its request was worked on.
+        Box::pin(router.clone().oneshot(request))
     });
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(patience.headers);

@@ -9,6 +9,7 @@ use crate::account;
 use crate::db::{Db, DbError, Tx};
 use crate::redis::Redis;
 use autocrea_protocol::{AccountSnapshot, UnixMillis, UserId};
+use futures_util::future::join_all;
 use std::time::Duration;
 
 const KEPT: Duration = Duration::from_secs(600);
@@ -56,6 +57,24 @@ impl Snapshots {
         Ok(shown)
     }
 
+    /// The present ones of several people, in their order; none of whoever is not there.
+    ///
+    /// # Errors
+    /// If the database refuses.
+    pub async fn of_all(&self, db: &Db, users: &[UserId]) -> Result<Vec<Option<Shown>>, DbError> {
+        let looked = |shown| match shown {
+            Ok(shown) => Ok(Some(shown)),
+            Err(DbError::NoRow) => Ok(None),
+            Err(error) => Err(error),
+        };
+        if let Self::Cached(_) = self {
+            let all = join_all(users.iter().map(|user| self.of(db, user))).await;
+            return all.into_iter().map(looked).collect();
+        }
+        let users = users.to_vec();
+        db.read(move |tx| users.iter().map(|user| looked(look(tx, user))).collect()).await
+    }
+
     /// Removes what is left of a person who has gone.
     pub async fn forget(&self, user: &UserId) {
         let Self::Cached(redis) = self else { return };
@@ -67,11 +86,12 @@ impl Snapshots {
 
 async fn read(db: &Db, user: &UserId) -> Result<Shown, DbError> {
     let user = user.clone();
-    db.read(move |tx| {
-        let seen = account::seen(tx, &user)?.is_some();
-        Ok(Shown { seen, snapshot: account::snapshot(tx, &user)? })
-    })
-    .await
+    db.read(move |tx| look(tx, &user)).await
+}
+
+fn look(tx: &mut Tx<'_>, user: &UserId) -> Result<Shown, DbError> {
+    let seen = account::seen(tx, user)?.is_some();
+    Ok(Shown { seen, snapshot: account::snapshot(tx, user)? })
 }
 
 /// Whether they have been seen this month, their version, and since when they have been known.

@@ -163,13 +163,15 @@ pub struct GenerationSettings {
     pub max_body_bytes: u64,
 }
 
-/// Requests a minute; 0 = off.
+/// Requests a minute, and streams at once; 0 = off.
 #[derive(Clone, Debug)]
 pub struct Limits {
     /// Of a person.
     pub per_minute: u32,
     /// Of an address without a token.
     pub per_minute_address: u32,
+    /// Account streams of a person at once.
+    pub account_streams: u32,
     /// Whose `X-Forwarded-For` counts.
     pub trusted_proxies: Vec<Network>,
 }

@@ -240,10 +240,12 @@ fn limits(r: &mut Reader<'_>) -> Limits {
     let person = r.number(var("limits.per_minute", "RELAY_RATE_PER_MINUTE"), 0, most);
     let address = var("limits.per_minute_address", "RELAY_RATE_PER_MINUTE_ADDRESS");
     let address = r.number(address, 0, most);
+    let streams = r.number(key("limits.account_streams"), 0, most);
     let proxies = var("limits.trusted_proxies", "RELAY_TRUSTED_PROXIES");
     Limits {
         per_minute: u32::try_from(person).unwrap_or(0),
         per_minute_address: u32::try_from(address).unwrap_or(0),
+        account_streams: u32::try_from(streams).unwrap_or(0),
         trusted_proxies: r.parsed_list(proxies, "addresses or networks, as 10.0.0.0/8"),
     }
 }

@@ -132,6 +132,7 @@ mod tests {
         let settings = Settings {
             per_minute,
             per_minute_address: per_minute,
+            account_streams: 10,
             trusted_proxies: trusted.iter().map(|it| it.parse().expect("a network")).collect(),
         };
         Limits::new(&settings, None)

@@ -1,18 +1,17 @@
 //! The account as a stream of server-sent events: the snapshot at once, then again at every change.
 //!
 //! A watcher is registered before the snapshot is read, so that no change falls between the two.
-//! When the relay stops, the stream ends after telling the client to reconnect soon.
+//! What a stream keeps while nothing happens is small on purpose: there are thousands of them, and
+//! almost all of them wait. When the relay stops, the stream ends after telling the client to
+//! reconnect soon.
 
-use crate::account;
 use crate::app::App;
 use crate::auth::Person;
-use crate::changes::Watcher;
-use crate::db::{DbError, Tx};
+use crate::changes::{News, Watcher};
 use crate::error::ApiError;
-use crate::lang::Lang;
 use crate::metrics::{self, OpenStream};
-use crate::snapshots::Shown;
-use autocrea_protocol::{AccountSnapshot, UserId};
+use crate::news;
+use autocrea_protocol::UserId;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
@@ -21,35 +20,27 @@ use futures_util::stream;
 use http::{HeaderMap, HeaderValue, header};
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 const HEARTBEAT: Duration = Duration::from_secs(15);
-const AT_ONCE: usize = 10;
+const RETRY_AFTER_SECS: u64 = 15;
 
 /// `GET /api/account/events`
 pub(super) async fn events(
     State(app): State<Arc<App>>,
     person: Person,
-    lang: Lang,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let watcher =
-        app.changes.watch(&person.id, AT_ONCE).ok_or_else(|| ApiError::rate_limited(15))?;
+    let watcher = app
+        .changes
+        .watch(&person.id, app.config.limits.account_streams)
+        .ok_or_else(|| ApiError::rate_limited(RETRY_AFTER_SECS))?;
     let known = headers
         .get("last-event-id")
         .and_then(|value| value.to_str().ok()?.trim().parse::<i64>().ok());
-    let stream = Events {
-        app,
-        user: person.id,
-        lang,
-        watcher,
-        known,
-        look: true,
-        ended: false,
-        signalled: None,
-        _open: OpenStream::new(),
-    };
-    let body = stream::unfold(stream, |mut events| async move {
+    let at = At::Beginning(Box::new(Beginning { person: person.id, known }));
+    let events = Events { app, watcher, at, _open: OpenStream::new() };
+    let body = stream::unfold(events, |mut events| async move {
         let bytes = events.next().await?;
         Some((Ok::<_, Infallible>(bytes), events))
     });
@@ -63,76 +54,75 @@ pub(super) async fn events(
 
 struct Events {
     app: Arc<App>,
-    user: UserId,
-    lang: Lang,
     watcher: Watcher,
-    /// The version that the client has.
-    known: Option<i64>,
-    /// Whether there may be a newer one.
-    look: bool,
-    ended: bool,
-    /// When the change was that made it look.
-    signalled: Option<Instant>,
+    at: At,
     _open: OpenStream,
+}
+
+/// How far a stream has come.
+enum At {
+    /// The first look is still to be taken.
+    Beginning(Box<Beginning>),
+    /// The client has this version, or was told nothing because it had it already.
+    Watching(i64),
+    /// Nothing follows.
+    End,
+}
+
+/// What only the first look needs.
+struct Beginning {
+    person: UserId,
+    /// The version that the client says it has.
+    known: Option<i64>,
 }
 
 impl Events {
     async fn next(&mut self) -> Option<Bytes> {
-        if self.ended {
-            return None;
-        }
         loop {
-            if self.look {
-                self.look = false;
-                match self.snapshot().await {
-                    Ok(Some(snapshot)) if self.known != Some(snapshot.version) => {
-                        self.known = Some(snapshot.version);
-                        if let Some(at) = self.signalled.take() {
-                            metrics::pushed(at.elapsed());
-                        }
-                        return frame(&snapshot);
-                    }
-                    Ok(Some(_)) => {}
-                    // The person has left, or the database does not answer: the client comes back.
-                    Ok(None) => return None,
-                    Err(error) => {
-                        tracing::error!(%error, "an account stream ended");
-                        return None;
+            let known = match &mut self.at {
+                // In a box, because reading takes far more room than waiting.
+                At::Beginning(beginning) => {
+                    let (version, frame) = Box::pin(first(&self.app, beginning)).await?;
+                    self.at = At::Watching(version);
+                    match frame {
+                        Some(frame) => return Some(frame),
+                        None => continue,
                     }
                 }
-            }
+                At::Watching(known) => known,
+                At::End => return None,
+            };
             tokio::select! {
-                at = self.watcher.changed() => {
-                    self.look = true;
-                    self.signalled = Some(at);
-                }
+                news = self.watcher.next() => match news {
+                    News::Snapshot(snapshot) if snapshot.version > *known => {
+                        *known = snapshot.version;
+                        metrics::pushed(snapshot.since.elapsed());
+                        return Some(snapshot.frame);
+                    }
+                    News::Snapshot(_) | News::None => {}
+                    News::End => return None,
+                },
                 () = self.app.stopping.cancelled() => {
-                    self.ended = true;
+                    self.at = At::End;
                     return Some(Bytes::from_static(b"retry: 1000\n: the relay is restarting\n\n"));
                 }
                 () = tokio::time::sleep(HEARTBEAT) => return Some(Bytes::from_static(b": \n\n")),
             }
         }
     }
-
-    async fn snapshot(&self) -> Result<Option<AccountSnapshot>, DbError> {
-        match self.app.snapshots.of(&self.app.db, &self.user).await {
-            Ok(Shown { seen: true, snapshot }) => Ok(Some(snapshot)),
-            // A new month has begun while they watch: being connected is being seen.
-            Ok(_) => {
-                let (user, lang) = (self.user.clone(), self.lang);
-                let config = Arc::clone(&self.app.config);
-                let again =
-                    move |tx: &mut Tx<'_>| account::see_again(tx, &user, lang, &config.plans);
-                self.app.db.write(again).await
-            }
-            Err(DbError::NoRow) => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
 }
 
-fn frame(snapshot: &AccountSnapshot) -> Option<Bytes> {
-    let data = serde_json::to_string(snapshot).ok()?;
-    Some(Bytes::from(format!("event: account\nid: {}\ndata: {data}\n\n", snapshot.version)))
+/// The current version, and the snapshot unless the client has it; nothing if there is none, and
+/// the client is to come back.
+async fn first(app: &Arc<App>, beginning: &Beginning) -> Option<(i64, Option<Bytes>)> {
+    match news::first(app, &beginning.person).await {
+        Ok(Some((version, frame))) => {
+            Some((version, (beginning.known != Some(version)).then_some(frame)))
+        }
+        Ok(None) => None,
+        Err(error) => {
+            tracing::error!(%error, "an account stream ended");
+            None
+        }
+    }
 }

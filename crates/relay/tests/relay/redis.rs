@@ -19,8 +19,12 @@ use tokio::time::timeout;
 const LONG: Duration = Duration::from_secs(30);
 
 fn limits(per_minute: u32, redis: Redis) -> Limits {
-    let settings =
-        Settings { per_minute, per_minute_address: per_minute, trusted_proxies: Vec::new() };
+    let settings = Settings {
+        per_minute,
+        per_minute_address: per_minute,
+        account_streams: 10,
+        trusted_proxies: Vec::new(),
+    };
     Limits::new(&settings, Some(redis))
 }
 
@@ -212,11 +216,11 @@ async fn whom_a_commit_changed_is_told_to_the_other_replicas_and_otherwise_witho
     let telling = tokio::spawn(telling);
     let ana = UserId::from("ana");
     let some: BTreeSet<UserId> = [ana.clone(), "luis".into()].into();
-    let mut watcher = there.watch(&ana, 10).expect("nobody else watches");
+    let _watcher = there.watch(&ana, 10).expect("nobody else watches");
     // Once both listen, everybody is signalled, for whatever was said before.
-    timeout(LONG, watcher.changed()).await.expect("it listens");
+    timeout(LONG, there.touched()).await.expect("it listens");
     changed.send(some.clone()).expect("told");
-    timeout(LONG, watcher.changed()).await.expect("the other replica hears of it");
+    timeout(LONG, there.touched()).await.expect("the other replica hears of it");
 
     server.down().await;
     changed.send(some.clone()).expect("told");
@@ -224,9 +228,9 @@ async fn whom_a_commit_changed_is_told_to_the_other_replicas_and_otherwise_witho
 
     server.up().await;
     timeout(LONG, redis.there()).await.expect("it is found again");
-    timeout(LONG, watcher.changed()).await.expect("it listens again");
+    timeout(LONG, there.touched()).await.expect("it listens again");
     changed.send(some).expect("told");
-    timeout(LONG, watcher.changed()).await.expect("the other replica hears of it");
+    timeout(LONG, there.touched()).await.expect("the other replica hears of it");
     drop(changed);
     telling.await.expect("it ends with its commits");
     hearing.iter().for_each(tokio::task::JoinHandle::abort);
