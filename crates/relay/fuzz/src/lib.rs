@@ -81,7 +81,7 @@ pub fn let_in(text: &str) -> Option<String> {
     let asked = token::examine(text).ok()?;
     let key = DecodingKey::from_ec_components(KEY_X, KEY_Y).expect("a key");
     let expected = Expected { issuer: ISSUER, client_id: CLIENT };
-    token::subject(text, &asked, &key, expected).ok().map(|user| user.as_str().to_owned())
+    token::subject(text, &asked, &key, expected).ok().map(|good| good.user.as_str().to_owned())
 }
 
 /// No access token but the one that was signed lets anybody in.

@@ -1,11 +1,13 @@
 //! Clerk: whether an access token is good, and what a person's profile says.
 //!
-//! JWT access tokens are checked here by the issuer's keys ([`super::token`]). Opaque ones
-//! (`oat_…`) are asked of Clerk's own API, and the answer is remembered for at most a minute, under
-//! a hash of the token. Nothing of a token is logged.
+//! JWT access tokens are checked here by the issuer's keys ([`super::token`]) and remembered for as
+//! long as they are good ([`super::verified`]). Opaque ones (`oat_…`) are asked of Clerk's own API,
+//! and the answer is remembered for at most a minute, under a hash of the token. Nothing of a token
+//! is logged.
 
 use super::jwks::Jwks;
 use super::token::{self, Expected};
+use super::verified::Verified;
 use crate::account::ClerkProfile;
 use crate::config::ClerkSettings;
 use crate::upstream::Service;
@@ -43,9 +45,10 @@ pub struct Clerk {
     profiles_asked: Mutex<HashMap<UserId, UnixMillis>>,
     /// By the hash of the token: whose it is (`None`: nobody's), and when that was found out.
     opaque: Mutex<HashMap<TokenHash, Answer>>,
+    verified: Verified,
 }
 
-type TokenHash = [u8; 32];
+pub(super) type TokenHash = [u8; 32];
 type Answer = (Option<UserId>, Instant);
 
 /// What Clerk says of an opaque token. `expired` and `revoked` decide; `expiration` has been seen
@@ -85,6 +88,7 @@ impl Clerk {
             jwks,
             profiles_asked: Mutex::default(),
             opaque: Mutex::default(),
+            verified: Verified::default(),
         })
     }
 
@@ -154,12 +158,18 @@ impl Clerk {
     }
 
     async fn verify_jwt(&self, token: &str) -> Result<UserId, TokenError> {
+        let (hash, edition) = (hash(token), self.jwks.edition());
+        if let Some(user) = self.verified.get(&hash, edition) {
+            return Ok(user);
+        }
         let asked = token::examine(token)?;
         let key = self.jwks.key(&asked.kid).await.map_err(|_| TokenError::Unreachable)?;
         let key = key.ok_or(TokenError::Refused("kid is unknown"))?;
         let expected =
             Expected { issuer: &self.settings.issuer, client_id: &self.settings.client_id };
-        token::subject(token, &asked, &key, expected)
+        let good = token::subject(token, &asked, &key, expected)?;
+        self.verified.keep(hash, &good, edition);
+        Ok(good.user)
     }
 
     /// Whether a profile may be asked for now; not again within a minute of the last time.

@@ -43,6 +43,8 @@ pub(super) struct Jwks {
 struct Known {
     discovered: Option<Discovered>,
     keys: Option<HashMap<String, DecodingKey>>,
+    /// Grows when the keys are replaced.
+    edition: u64,
 }
 
 impl Known {
@@ -89,8 +91,15 @@ impl Jwks {
         }
         let keys = self.fetch(&mut asking).await?;
         let key = keys.get(kid).cloned();
-        self.known.write().keys = Some(keys);
+        let mut known = self.known.write();
+        known.keys = Some(keys);
+        known.edition += 1;
         Ok(key)
+    }
+
+    /// Which keys are known: what an earlier edition has vouched for is to be verified anew.
+    pub(super) fn edition(&self) -> u64 {
+        self.known.read().edition
     }
 
     /// Where profiles are asked for, if the issuer says.

@@ -8,6 +8,7 @@ mod clerk;
 mod jwks;
 pub mod token;
 pub mod user_events;
+mod verified;
 
 pub use clerk::{Clerk, TokenError};
 

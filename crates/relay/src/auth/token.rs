@@ -35,6 +35,22 @@ pub struct Expected<'a> {
 struct Claims {
     sub: String,
     client_id: Option<String>,
+    exp: f64,
+}
+
+/// A token that lets somebody in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Good {
+    /// Whose.
+    pub user: UserId,
+    /// Its `exp`, in Unix seconds.
+    pub expires_at: u64,
+}
+
+/// Whether it is too late for a token that expires then; the rule is the one of [`subject`].
+#[must_use]
+pub fn is_late(expires_at: u64) -> bool {
+    expires_at < jsonwebtoken::get_current_timestamp().saturating_sub(SKEW_SECS)
 }
 
 /// Reads a token's header, as far as it may be believed.
@@ -64,7 +80,7 @@ pub fn subject(
     asked: &Asked,
     key: &DecodingKey,
     expected: Expected<'_>,
-) -> Result<UserId, TokenError> {
+) -> Result<Good, TokenError> {
     let mut rules = Validation::new(asked.algorithm);
     rules.leeway = SKEW_SECS;
     rules.validate_nbf = true;
@@ -80,5 +96,7 @@ pub fn subject(
     if claims.sub.is_empty() {
         return Err(TokenError::Refused("sub"));
     }
-    Ok(UserId(claims.sub))
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it saturates")]
+    let expires_at = claims.exp as u64;
+    Ok(Good { user: UserId(claims.sub), expires_at })
 }
