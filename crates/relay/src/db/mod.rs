@@ -16,6 +16,7 @@
 mod backup;
 mod job;
 mod lock;
+mod log;
 mod migrations;
 mod postgres;
 mod sqlite;

@@ -7,14 +7,15 @@
 //! snapshot (WAL), and never wait for the writer.
 
 use super::job::{Job, caught, job};
-use super::{DbError, Engine, Tx, migrations};
+use super::{DbError, Engine, Tx, log, migrations};
 use crate::changes::Changes;
 use crate::clock::Clock;
 use autocrea_protocol::UserId;
 use parking_lot::Mutex;
 use rusqlite::{Connection, OpenFlags};
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -25,6 +26,7 @@ const READERS: usize = 4;
 /// The most pieces of work that one commit carries.
 const GROUP: usize = 256;
 const BUSY: Duration = Duration::from_secs(10);
+const QUIET: Duration = Duration::from_millis(300);
 
 pub(super) struct Sqlite {
     queue: Option<mpsc::Sender<Box<dyn Job>>>,
@@ -45,6 +47,7 @@ impl Sqlite {
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "foreign_keys", "ON")?;
+        connection.pragma_update(None, "wal_autocheckpoint", log::CHECKPOINT_PAGES)?;
         connection.set_prepared_statement_cache_capacity(256);
         migrations::sqlite(&mut connection)?;
 
@@ -57,7 +60,8 @@ impl Sqlite {
             idle.push(reader);
         }
         let (queue, jobs) = mpsc::channel();
-        let writer = Writer { connection, clock: clock.clone(), changes };
+        let writer =
+            Writer { connection, clock: clock.clone(), changes, unfilled: Some(path.to_owned()) };
         let thread = std::thread::Builder::new()
             .name("sqlite-writer".to_owned())
             .spawn(move || writer.run(&jobs))
@@ -145,11 +149,13 @@ struct Writer {
     connection: Connection,
     clock: Clock,
     changes: Changes,
+    /// The database, until its log has been given its size.
+    unfilled: Option<PathBuf>,
 }
 
 impl Writer {
-    fn run(self, jobs: &mpsc::Receiver<Box<dyn Job>>) {
-        while let Ok(first) = jobs.recv() {
+    fn run(mut self, jobs: &mpsc::Receiver<Box<dyn Job>>) {
+        while let Some(first) = self.next(jobs) {
             let mut group = vec![first];
             group.extend(jobs.try_iter().take(GROUP - 1));
             let outcome = self.commit(&mut group);
@@ -168,6 +174,23 @@ impl Writer {
                 job.answer(failure.clone());
             }
         }
+    }
+
+    /// Waits for work. The first quiet moment is used to give the log its size.
+    fn next(&mut self, jobs: &mpsc::Receiver<Box<dyn Job>>) -> Option<Box<dyn Job>> {
+        if self.unfilled.is_some() {
+            match jobs.recv_timeout(QUIET) {
+                Ok(job) => return Some(job),
+                Err(RecvTimeoutError::Disconnected) => return None,
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            if let Some(path) = self.unfilled.take()
+                && let Err(error) = log::fill(&self.connection, &path)
+            {
+                tracing::warn!(%error, "the database's log could not be given its size");
+            }
+        }
+        jobs.recv().ok()
     }
 
     fn commit(&self, group: &mut [Box<dyn Job>]) -> Result<BTreeSet<UserId>, DbError> {
