@@ -21,11 +21,11 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// What a tail keeps of frames that are in the spool already.
-pub const TAIL_BYTES: usize = 128 << 10;
+pub const TAIL_BYTES: usize = 64 << 10;
 /// What may wait for the spool before the runner has to wait too.
-pub const UNSPOOLED_BYTES: usize = 1 << 20;
+pub const UNSPOOLED_BYTES: usize = 64 << 10;
 /// The most that a follower takes at once.
-const TAKE_BYTES: usize = 64 << 10;
+const TAKE_BYTES: usize = 16 << 10;
 
 /// Whose generation it is; the same UUID of two people is two generations.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

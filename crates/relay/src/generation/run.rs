@@ -46,6 +46,8 @@ async fn pass_on(spool: &Spool, live: &Arc<Live>, mut answer: Answer, mut meter:
             meter.hear(&batch);
             pieces(&batch.text).for_each(|piece| live.append(piece));
             spool.dirty(live);
+            // It is in the tail by now, and whoever waits for room may wait for long.
+            drop(batch);
             let room = tokio::select! {
                 biased;
                 reason = live.stopped() => return stopped(reason, used(&mut meter, &answer).await),
