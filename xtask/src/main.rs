@@ -1,6 +1,7 @@
 //! The commands of this repository, so that a fresh clone needs to know only two of them:
 //! `cargo xtask run` and `cargo xtask test`. What they need from the system they install.
 
+mod bench;
 mod bundle;
 mod command;
 mod environment;
@@ -39,6 +40,9 @@ enum Command {
     },
     /// Give each fuzz target of the relay to libFuzzer for a minute.
     Fuzz(fuzz::Options),
+    /// Measure against baselines in the same run (release profile; installs the peers).
+    #[command(subcommand)]
+    Bench(bench::Bench),
     /// Say what this machine lacks, and change nothing.
     Doctor,
     /// Write the page's TypeScript from the Rust types.
@@ -65,6 +69,7 @@ fn dispatch(command: Command) -> Result<()> {
         Command::Test(options) => test::run(&options),
         Command::Schemathesis { long } => schemathesis::run(long),
         Command::Fuzz(options) => fuzz::run(&options),
+        Command::Bench(what) => bench::run(&what),
         Command::Doctor => system::doctor(),
         Command::Bindings => {
             command::cargo(["test", "-q", "--package", "autocrea", "--lib", "bindings"])

@@ -27,7 +27,6 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    #[allow(dead_code, reason = "for benchmarks")]
     /// Starts one that keeps what it has acknowledged, whatever happens.
     pub fn start(folder: &Path) -> Result<Self> {
         Self::start_with(folder, &[])
@@ -103,7 +102,6 @@ impl Postgres {
         format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
     }
 
-    #[allow(dead_code, reason = "for benchmarks")]
     /// Makes a database; answers its address.
     pub fn database(&self, name: &str) -> Result<String> {
         Command::new(self.program("createdb"), ["-h", "127.0.0.1", "-U", "postgres", "-p"])

@@ -1,0 +1,82 @@
+//! What `ledger::reserve` and `ledger::settle` send for a person with one live lot that holds
+//! enough, in their order. A test holds each of them against the relay's source.
+//!
+//! Placeholders have names here, which SQLite and pgbench both take.
+
+/// Of a reservation.
+pub(crate) const RESERVE: [&str; 11] = [
+    "SELECT 1 FROM reservations WHERE user_id = :user AND generation_id = :generation",
+    "SELECT source FROM lots WHERE user_id = :user AND ended_at IS NULL AND ends_at <= :now ORDER BY ends_at, id",
+    "SELECT id, available FROM lots WHERE user_id = :user AND ended_at IS NULL AND available > 0 ORDER BY ends_at, id",
+    "INSERT INTO reservations (user_id, generation_id, tokens, state, lease, at) VALUES (:user, :generation, :held, 'open', :lease, :now)",
+    "UPDATE lots SET granted = granted + :zero, available = available + :less, reserved = reserved + :held, spent = spent + :zero, expired = expired + :zero, revoked = revoked + :zero WHERE id = :lot",
+    "INSERT INTO holds (user_id, generation_id, lot_id, tokens) VALUES (:user, :generation, :lot, :held)",
+    "UPDATE people SET month = :month, generations_count = 0 WHERE id = :user AND month < :month",
+    "UPDATE people SET generations_count = generations_count + 1, last_generation_at = :now WHERE id = :user",
+    "UPDATE people SET granted = granted + :zero, available = available + :less, reserved = reserved + :held, spent = spent + :zero, expired = expired + :zero, revoked = revoked + :zero WHERE id = :user RETURNING available",
+    "INSERT INTO entries (id, user_id, at, kind, tokens, generation_id, source, reason, balance_after) VALUES (:reserve_entry, :user, :now, 'reserve', :held, :generation, NULL, NULL, :balance)",
+    "UPDATE people SET version = version + 1 WHERE id = :user",
+];
+
+/// Of its settling, with half of it charged.
+pub(crate) const SETTLE: [&str; 8] = [
+    "UPDATE reservations SET state = 'settled', charged = CASE WHEN tokens < :charged THEN tokens ELSE :charged END, ended_at = :now WHERE user_id = :user AND generation_id = :generation AND state = 'open' RETURNING tokens, charged",
+    "SELECT lots.id, lots.source, holds.tokens, lots.owed, lots.ended_at IS NULL FROM holds JOIN lots ON lots.id = holds.lot_id WHERE holds.user_id = :user AND holds.generation_id = :generation ORDER BY lots.ends_at, lots.id",
+    "UPDATE lots SET granted = granted + :zero, available = available + :back, reserved = reserved + :less, spent = spent + :charged, expired = expired + :zero, revoked = revoked + :zero WHERE id = :lot",
+    "UPDATE lots SET owed = CASE WHEN owed - :zero < reserved THEN owed - :zero ELSE reserved END WHERE id = :lot AND owed > 0",
+    "DELETE FROM holds WHERE user_id = :user AND generation_id = :generation",
+    "UPDATE people SET granted = granted + :zero, available = available + :back, reserved = reserved + :less, spent = spent + :charged, expired = expired + :zero, revoked = revoked + :zero WHERE id = :user RETURNING available",
+    "INSERT INTO entries (id, user_id, at, kind, tokens, generation_id, source, reason, balance_after) VALUES (:settle_entry, :user, :now, 'settle', :charged, :generation, NULL, NULL, :balance)",
+    "UPDATE people SET version = version + 1 WHERE id = :user",
+];
+
+/// What PostgreSQL is sent at the beginning of either.
+pub(crate) const HOLD: &str = "SELECT 1 FROM people WHERE id = :user FOR UPDATE";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the relay's modules say, without line breaks and names of values.
+    fn bare(text: &str) -> String {
+        let mut bare = String::new();
+        let mut rest = text;
+        while let Some(at) = rest.find([':', '?', '\'', ' ', '\n']) {
+            let (before, after) = rest.split_at(at);
+            bare.push_str(before);
+            let skipped = match &after[..1] {
+                ":" | "?" => {
+                    bare.push('?');
+                    let name = |byte: char| byte.is_alphanumeric() || byte == '_';
+                    1 + after[1..].find(|byte| !name(byte)).unwrap_or(after.len() - 1)
+                }
+                "'" => {
+                    bare.push('?');
+                    after[1..].find('\'').map_or(after.len(), |end| end + 2)
+                }
+                _ => {
+                    bare.push(' ');
+                    after.find(|byte: char| !byte.is_whitespace()).unwrap_or(after.len())
+                }
+            };
+            rest = &after[skipped..];
+        }
+        bare + rest
+    }
+
+    #[test]
+    fn the_raw_side_sends_what_the_relay_sends() {
+        let sources = [
+            include_str!("../../../relay/src/ledger/reservations.rs"),
+            include_str!("../../../relay/src/ledger/lots.rs"),
+            include_str!("../../../relay/src/ledger/mod.rs"),
+            include_str!("../../../relay/src/db/mod.rs"),
+        ];
+        // Words that the relay binds and the raw side writes out are values all the same.
+        let sources = bare(&sources.concat());
+        for statement in RESERVE.iter().chain(&SETTLE) {
+            let statement = bare(statement).replace("NULL, NULL", "?, ?");
+            assert!(sources.contains(&statement), "{statement}");
+        }
+    }
+}
