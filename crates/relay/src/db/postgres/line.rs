@@ -43,9 +43,16 @@ pub(in crate::db) struct Line {
 enum Word {
     /// These people were changed.
     Changed(BTreeSet<UserId>),
-    TryLock(i64, oneshot::Sender<Result<bool, DbError>>),
+    TryLock(Wish),
     Unlock(i64),
     Close,
+}
+
+/// For a lock. The answer is the lock itself, so that it is given back when whoever asked has gone.
+struct Wish {
+    key: i64,
+    words: mpsc::UnboundedSender<Word>,
+    reply: oneshot::Sender<Result<Option<Held>, DbError>>,
 }
 
 /// A lock that holds across replicas, until this is dropped.
@@ -87,10 +94,11 @@ impl Line {
         let (began, mut pause) = (Instant::now(), FIRST_TRY_AGAIN);
         loop {
             let (reply, answer) = oneshot::channel();
-            self.words.send(Word::TryLock(key, reply)).map_err(|_| DbError::Closed)?;
+            let wish = Wish { key, words: self.words.clone(), reply };
+            self.words.send(Word::TryLock(wish)).map_err(|_| DbError::Closed)?;
             match answer.await.unwrap_or(Err(DbError::Closed)) {
-                Ok(true) => return Ok(Held { key, words: self.words.clone() }),
-                Ok(false) => {}
+                Ok(Some(held)) => return Ok(held),
+                Ok(None) => {}
                 Err(DbError::Postgres(fault))
                     if fault.is_absence() && began.elapsed() < PATIENCE => {}
                 Err(error) => return Err(error),
@@ -177,12 +185,7 @@ impl End {
         while let Some(word) = next {
             match word {
                 Word::Changed(mut users) => changed.append(&mut users),
-                Word::TryLock(key, reply) => {
-                    let taken = client.query_one("SELECT pg_try_advisory_lock($1)", &[&key]).await;
-                    let taken = taken.and_then(|row| row.try_get(0)).map_err(Fault::from);
-                    reply.send(taken.clone().map_err(DbError::Postgres)).ok();
-                    taken?;
-                }
+                Word::TryLock(wish) => try_lock(client, wish).await?,
                 Word::Unlock(key) => {
                     client.execute("SELECT pg_advisory_unlock($1)", &[&key]).await?;
                 }
@@ -204,14 +207,29 @@ impl End {
             tokio::select! {
                 () = &mut over => return Go::On,
                 word = self.words.recv() => match word {
-                    Some(Word::TryLock(_, reply)) => {
+                    Some(Word::TryLock(wish)) => {
                         let away = Fault::said("the line to other replicas is lost");
-                        reply.send(Err(DbError::Postgres(away))).ok();
+                        wish.reply.send(Err(DbError::Postgres(away))).ok();
                     }
                     Some(Word::Changed(_) | Word::Unlock(_)) => {}
                     Some(Word::Close) | None => return Go::Home,
                 },
             }
+        }
+    }
+}
+
+async fn try_lock(client: &Client, wish: Wish) -> Result<(), Fault> {
+    let Wish { key, words, reply } = wish;
+    let tried = client.query_one("SELECT pg_try_advisory_lock($1)", &[&key]).await;
+    match tried.and_then(|row| row.try_get::<_, bool>(0)).map_err(Fault::from) {
+        Ok(taken) => {
+            reply.send(Ok(taken.then(|| Held { key, words }))).ok();
+            Ok(())
+        }
+        Err(fault) => {
+            reply.send(Err(DbError::Postgres(fault.clone()))).ok();
+            Err(fault)
         }
     }
 }
