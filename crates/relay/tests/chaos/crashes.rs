@@ -110,5 +110,5 @@ pub fn say(stage: &Stage, kills: u32, left: &Left) {
         stage.sandbox.stripe.events().len(),
         left.acknowledged.len()
     );
-    assert!(done > 0 && interrupted > 0, "a load that shows nothing");
+    assert!(interrupted > 0, "a load that shows nothing");
 }

@@ -82,7 +82,7 @@ fn assert_same_lots(
 async fn granted_to(db: &Db, user: &UserId) -> BTreeMap<String, (i64, bool)> {
     let user = user.clone();
     let sql = "SELECT source, granted, ended_at IS NULL FROM lots WHERE user_id = ?1";
-    let all: Result<Vec<(String, (i64, bool))>, DbError> = db
+    let all: Result<Vec<_>, DbError> = db
         .read(move |tx| {
             tx.query_all(sql, &[&user], |row| Ok((row.get(0)?, (row.get(1)?, row.get(2)?))))
         })

@@ -103,9 +103,9 @@ pub async fn write(
         let mut seen = Seen::of(person, chances.any());
         generate(stage, &mut seen, &chances, SILENCE).await;
         if seen.is_over() {
-            all.push(seen)
+            all.push(seen);
         } else {
-            set_aside.push(seen)
+            set_aside.push(seen);
         }
         chances.pause(1, 60).await;
     }

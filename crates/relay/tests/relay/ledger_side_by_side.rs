@@ -234,7 +234,7 @@ async fn work_side_by_side(first: Vec<Move>, second: Vec<Move>) {
 }
 
 fn cases() -> u32 {
-    if std::env::var("RELAY_TEST_LONG").is_ok_and(|it| it == "1") { 500 } else { 20 }
+    if std::env::var("RELAY_TEST_LONG").is_ok_and(|it| it == "1") { 150 } else { 20 }
 }
 
 proptest! {
