@@ -12,7 +12,7 @@ use crate::lease::Lease;
 use crate::ledger;
 use crate::limits::Limits;
 use crate::mail::{self, Mail};
-use crate::redis::{self, Redis};
+use crate::redis::{self, Redis, fanout};
 use crate::snapshots::Snapshots;
 use crate::stripe::StripeFault;
 use std::sync::Arc;
@@ -144,8 +144,20 @@ impl App {
         }))
     }
 
+    /// Redis carries what replicas tell each other, where there are both.
+    fn start_fanout(&self) {
+        let Some(redis) = self.redis.clone() else { return };
+        let Some((changed, line)) = self.db.divert() else { return };
+        let own = self.lease.id().to_owned();
+        let hearing = fanout::hear(redis.clone(), own.clone(), self.changes.clone());
+        self.tasks.spawn(self.stopping.clone().run_until_cancelled_owned(hearing));
+        // Ends with the database, so that the last commits are told too.
+        tokio::spawn(fanout::tell(redis, own, changed, move |users| line.tell(users)));
+    }
+
     /// Starts what runs beside requests. Each worker ends by itself when `stopping` is cancelled.
     pub fn start_workers(self: &Arc<Self>) {
+        self.start_fanout();
         self.tasks.spawn(crate::news::run(Arc::clone(self)));
         self.tasks.spawn(crate::sweep::run(Arc::clone(self)));
         self.tasks.spawn(crate::sweep::follow_others(Arc::clone(self)));

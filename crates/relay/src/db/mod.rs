@@ -24,6 +24,7 @@ mod value;
 
 pub use backup::{BackupError, backup};
 pub use lock::Lock;
+pub(crate) use postgres::Address;
 pub use postgres::{Fault, Held};
 pub use value::{Column, Param, Row, SqlValue};
 
@@ -35,6 +36,7 @@ use secrecy::ExposeSecret as _;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
+use tokio::sync::mpsc::UnboundedReceiver;
 use value::Source;
 
 /// What can go wrong beneath a transaction.
@@ -182,6 +184,16 @@ impl Db {
         }
     }
 
+    /// Has whom commits changed said here, instead of to the other replicas by `NOTIFY`, which the
+    /// second half still does. `None` if there are no others, or somebody has it already.
+    #[must_use]
+    pub fn divert(&self) -> Option<(UnboundedReceiver<BTreeSet<UserId>>, Teller)> {
+        match &*self.kept {
+            Kept::Sqlite(_) => None,
+            Kept::Postgres(engine) => Some((engine.divert()?, Teller(engine.line().clone()))),
+        }
+    }
+
     /// A number that changes when somebody else (a command) has written to an SQLite database:
     /// nobody in this process was signalled then.
     ///
@@ -209,6 +221,17 @@ impl Db {
     pub async fn ready(&self) -> Result<(), DbError> {
         self.read(|tx| tx.query_one("SELECT COUNT(*) FROM people WHERE id = ''", &[], |_| Ok(())))
             .await
+    }
+}
+
+/// Tells other replicas by `NOTIFY` whom a commit has changed.
+#[derive(Clone)]
+pub struct Teller(postgres::Line);
+
+impl Teller {
+    /// Tells them.
+    pub fn tell(&self, users: BTreeSet<UserId>) {
+        self.0.tell(users);
     }
 }
 

@@ -15,9 +15,9 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-/// The stream cannot be completed: what is missing is no longer kept.
+/// The stream cannot be completed here: what is missing is no longer kept, or this relay stops.
 #[derive(Debug, thiserror::Error)]
-#[error("the rest of this generation is no longer kept")]
+#[error("the rest of this generation cannot be had here")]
 pub struct Gone;
 
 struct Follower {
@@ -92,6 +92,7 @@ impl Follower {
                     self.ended = true;
                     return Some(Ok(wire::end(&end, self.language)));
                 }
+                Step::BreakOff => return Some(Err(Gone)),
                 Step::Nothing => {
                     // The sender lives as long as `self.live`, so only a change or time ends this.
                     if timeout(self.heartbeat, self.changes.changed()).await.is_err() {
@@ -164,7 +165,7 @@ mod tests {
     #[tokio::test]
     async fn whoever_attaches_gets_reserved_then_what_is_missing_then_the_end() {
         let folder = tempfile::tempdir().unwrap();
-        let spool = Spool::open(&folder.path().join("spool")).unwrap();
+        let spool = Spool::in_file(&folder.path().join("spool")).unwrap();
         let live = live();
         for piece in ["uno ", "dos ", "tres"] {
             live.append(piece);
@@ -183,7 +184,7 @@ mod tests {
     #[tokio::test]
     async fn a_slow_reader_gets_every_byte_and_memory_stays_small() {
         let folder = tempfile::tempdir().unwrap();
-        let spool = Spool::open(&folder.path().join("spool")).unwrap();
+        let spool = Spool::in_file(&folder.path().join("spool")).unwrap();
         let live = live();
         let piece = "ñ".repeat(1000);
         let pieces = TAIL_BYTES * 8 / piece.len();
@@ -203,7 +204,7 @@ mod tests {
     async fn a_generation_that_has_ended_is_replayed_from_the_spool_alone() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("spool");
-        let spool = Spool::open(&path).unwrap();
+        let spool = Spool::in_file(&path).unwrap();
         let first = live();
         for piece in ["a", "b", "c"] {
             first.append(piece);
@@ -211,7 +212,7 @@ mod tests {
         spool.dirty(&first);
         spool.flush(&first).await.unwrap();
         drop(spool);
-        let spool = Spool::open(&path).unwrap();
+        let spool = Spool::in_file(&path).unwrap();
         assert_eq!(spool.last(&first.key).await.unwrap(), 3);
         let again = Arc::new(Live::ended(first.key.clone(), first.reserved.clone(), 3, end()));
         let events = read(follow(again, spool, 1, "es")).await;
@@ -222,7 +223,7 @@ mod tests {
     #[tokio::test]
     async fn silence_is_filled_with_heartbeats() {
         let folder = tempfile::tempdir().unwrap();
-        let spool = Spool::open(&folder.path().join("spool")).unwrap();
+        let spool = Spool::in_file(&folder.path().join("spool")).unwrap();
         let heartbeat = Duration::from_millis(20);
         let mut stream = std::pin::pin!(follow_beating(live(), spool, 0, "es", heartbeat));
         stream.next().await.unwrap().unwrap();

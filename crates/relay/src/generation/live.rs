@@ -7,7 +7,7 @@
 //! up ([`UNSPOOLED_BYTES`]), and so, in the end, is the model.
 //!
 //! A generation that has ended and is only replayed is the same thing with an empty tail, which is
-//! why [`Live::ended`] exists.
+//! why [`Live::ended`] exists; and so is one that another replica runs ([`Live::elsewhere`]).
 
 use super::wire;
 use autocrea_protocol::generation::{FinishReason, Reserved, StreamCode, Usage};
@@ -97,6 +97,8 @@ pub enum Step {
     Waking(u64, Duration),
     /// Send the end.
     End(End),
+    /// Break the stream off: it goes on elsewhere.
+    BreakOff,
     /// Wait.
     Nothing,
 }
@@ -111,6 +113,7 @@ struct Tail {
     stuck: bool,
     waking: Option<(u64, Duration)>,
     end: Option<End>,
+    broken_off: bool,
 }
 
 /// See the module.
@@ -148,6 +151,30 @@ impl Live {
         let live = Self::new(key, reserved);
         *live.tail.lock() = Tail { last, spooled: last, end: Some(end), ..Tail::default() };
         live
+    }
+
+    /// A generation that another replica runs, of which `last` frames are in the spool.
+    #[must_use]
+    pub fn elsewhere(key: Key, reserved: Reserved, last: u64) -> Self {
+        let live = Self::new(key, reserved);
+        live.is_spooled_until(last);
+        live
+    }
+
+    /// For one that runs elsewhere: so much of it can be read from the spool.
+    pub fn is_spooled_until(&self, last: u64) {
+        let mut tail = self.tail.lock();
+        if last > tail.last {
+            (tail.last, tail.spooled) = (last, last);
+            drop(tail);
+            self.changed.send_replace(());
+        }
+    }
+
+    /// Sends its followers away, to attach again.
+    pub fn break_off(&self) {
+        self.tail.lock().broken_off = true;
+        self.changed.send_replace(());
     }
 
     /// Appends a piece of text and wakes the followers. The caller then tells the spool.
@@ -236,6 +263,9 @@ impl Live {
     #[must_use]
     pub fn step(&self, after: u64, waking: u64) -> Step {
         let tail = self.tail.lock();
+        if tail.broken_off {
+            return Step::BreakOff;
+        }
         if after < tail.last {
             let first = tail.frames.front().map_or(tail.last + 1, |(seq, _)| *seq);
             if after + 1 < first {

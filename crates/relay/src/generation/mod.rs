@@ -12,27 +12,31 @@
 //! spool, so that what is charged for can be fetched.
 //!
 //! When this process dies its running generations end as `interrupted`, for nothing: the next time it
-//! starts ([`Generations::open`]), or, where others share the database, when its lease has run out
-//! (`crate::lease`).
+//! starts ([`Generations::open`]), or, where replicas share the database, once its lease has run out.
+//! Those may be attached to and stopped through any replica ([`elsewhere`]).
 //!
 //! Deliberately not here: HTTP, who the person is, and how lots are spent.
 
+mod elsewhere;
+mod farewell;
 mod follow;
 mod live;
 mod meter;
 pub mod request;
 mod run;
 mod spool;
+pub mod stops;
 pub mod store;
 mod wire;
 
+pub use farewell::ForgetError;
 pub use follow::{Gone, follow};
 pub use live::{End, Key, Live, Outcome, StopReason};
 pub use spool::{Spool, SpoolError};
 
 use crate::ceiling::Ceiling;
 use crate::clock::Clock;
-use crate::config::{Config, Database};
+use crate::config::Config;
 use crate::counter::Counter;
 use crate::db::{Db, DbError};
 use crate::joxcoder::{JoxCoder, Question};
@@ -42,12 +46,9 @@ use autocrea_protocol::{Tokens, UserId};
 use meter::Meter;
 use parking_lot::Mutex;
 use request::HashKey;
-use secrecy::ExposeSecret as _;
-use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 use store::{Begun, Refusal, Stored, Wish};
 use tokio::time::{sleep, timeout};
@@ -111,6 +112,8 @@ struct Inner {
     lease: String,
     hash_key: HashKey,
     running: Mutex<HashMap<Key, Arc<Live>>>,
+    /// What is followed here and runs on another replica.
+    elsewhere: Mutex<HashMap<Key, Weak<Live>>>,
     closing: AtomicBool,
 }
 
@@ -126,7 +129,7 @@ impl Generations {
         joxcoder: JoxCoder,
         lease: String,
     ) -> Result<Self, OpenError> {
-        let spool = Spool::open(&spool_path(&config.database))?;
+        let spool = Spool::open(&config.database)?;
         let mut fresh = [0; 64];
         getrandom::fill(&mut fresh).map_err(OpenError::Random)?;
         let shared = db.is_shared();
@@ -150,9 +153,13 @@ impl Generations {
             lease,
             hash_key,
             running: Mutex::default(),
+            elsewhere: Mutex::default(),
             closing: AtomicBool::new(false),
         }));
         generations.sweep().await?;
+        if generations.0.db.is_shared() {
+            tokio::spawn(Self::heed(Arc::downgrade(&generations.0)));
+        }
         Ok(generations)
     }
 
@@ -200,8 +207,8 @@ impl Generations {
             Ok::<_, DbError>(begun)
         });
         let begun = begun.await.inspect_err(|_| {
-            if let Some(live) = made.get() {
-                self.abandon(live);
+            if let Some(live) = made.get().cloned() {
+                self.disown(live);
             }
         })?;
         match begun {
@@ -256,6 +263,9 @@ impl Generations {
             if let Some(live) = self.running(&key) {
                 return Ok(Some(live));
             }
+            if self.is_elsewhere(&stored) {
+                return Ok(Some(self.follow_elsewhere(key, &stored).await?));
+            }
             // It has ended since its row was read, or its beginning is not quite over.
             sleep(Duration::from_millis(5)).await;
             match self.find(&key).await? {
@@ -270,7 +280,13 @@ impl Generations {
     /// # Errors
     /// If the database refuses.
     pub async fn stop(&self, key: &Key) -> Result<bool, DbError> {
-        let Some(live) = self.running(key) else { return Ok(self.find(key).await?.is_some()) };
+        let Some(live) = self.running(key) else {
+            let Some(stored) = self.find(key).await? else { return Ok(false) };
+            if stored.ended.is_none() && self.is_elsewhere(&stored) {
+                self.stop_elsewhere(key, &stored).await?;
+            }
+            return Ok(true);
+        };
         live.stop(StopReason::Creator);
         // It is being stopped, whether or not that is over by then.
         timeout(STOP_WAITS, live.wait_end()).await.ok();
@@ -281,47 +297,6 @@ impl Generations {
     #[must_use]
     pub fn spool(&self) -> &Spool {
         &self.0.spool
-    }
-
-    /// Takes no more generations, gives those that run `grace` to end, and interrupts the rest.
-    pub async fn drain(&self, grace: Duration) {
-        self.0.closing.store(true, Ordering::Release);
-        if timeout(grace, self.all_ended()).await.is_err() {
-            let running: Vec<_> = self.0.running.lock().values().cloned().collect();
-            tracing::warn!(interrupted = running.len(), "generations are interrupted by the stop");
-            running.iter().for_each(|live| live.stop(StopReason::Relay));
-            timeout(STOP_WAITS, self.all_ended()).await.ok();
-        }
-    }
-
-    async fn all_ended(&self) {
-        loop {
-            let next = self.0.running.lock().values().next().cloned();
-            match next {
-                Some(live) => live.wait_end().await,
-                None => return,
-            }
-            tokio::task::yield_now().await;
-        }
-    }
-
-    /// Interrupts whatever a person is running and removes their text, when they leave.
-    ///
-    /// # Errors
-    /// If the spool refuses.
-    pub async fn forget(&self, user: &UserId) -> Result<(), SpoolError> {
-        let theirs: Vec<_> = {
-            let running = self.0.running.lock();
-            running.values().filter(|live| live.key.user == *user).cloned().collect()
-        };
-        theirs.iter().for_each(|live| live.stop(StopReason::Relay));
-        let ended = async {
-            for live in &theirs {
-                live.wait_end().await;
-            }
-        };
-        timeout(STOP_WAITS, ended).await.ok();
-        self.0.spool.forget(user).await
     }
 
     /// Removes from the spool what has been kept for long enough.
@@ -401,6 +376,17 @@ impl Generations {
         live.end(end);
     }
 
+    /// Ends one that is said not to have been begun. Over a network only the answer may have been
+    /// lost, and it has been begun all the same.
+    fn disown(&self, live: Arc<Live>) {
+        if !self.0.db.is_shared() {
+            return self.abandon(&live);
+        }
+        let this = self.clone();
+        let interrupted = Outcome::Failed(StreamCode::Interrupted);
+        tokio::spawn(async move { this.finish(&live, interrupted).await });
+    }
+
     /// Ends it for its followers without having ended it in the database.
     fn abandon(&self, live: &Arc<Live>) {
         self.leave(live);
@@ -413,22 +399,6 @@ impl Generations {
         let mut running = self.0.running.lock();
         if running.get(&live.key).is_some_and(|known| Arc::ptr_eq(known, live)) {
             running.remove(&live.key);
-        }
-    }
-}
-
-/// The spool's file, beside the database's.
-fn spool_path(database: &Database) -> PathBuf {
-    match database {
-        Database::Sqlite(path) => {
-            let mut path = path.clone().into_os_string();
-            path.push("-spool");
-            path.into()
-        }
-        Database::Postgres(address) => {
-            let digest = Sha256::digest(address.expose_secret().as_bytes());
-            let name = format!("autocrea-relay-spool-{}", hex::encode(&digest[..8]));
-            std::env::temp_dir().join(name)
         }
     }
 }

@@ -39,6 +39,8 @@ pub struct Stored {
     pub payload_hash: Vec<u8>,
     /// What it holds, or held.
     pub reserved: Reserved,
+    /// Of the process that runs it, or ran it.
+    pub lease: Option<String>,
     /// How it ended, if it has.
     pub ended: Option<StoredEnd>,
 }
@@ -169,7 +171,9 @@ fn insert(tx: &mut Tx<'_>, wish: &Wish, reserved: &Reserved) -> Result<(), DbErr
 pub fn find(tx: &mut Tx<'_>, key: &Key) -> Result<Option<Stored>, DbError> {
     tx.query_opt(
         "SELECT payload_hash, reserved, remaining, ended_at, finish_reason, failure,
-             input_tokens, output_tokens, charged, remaining_after, last_seq
+             input_tokens, output_tokens, charged, remaining_after, last_seq,
+             (SELECT lease FROM reservations
+              WHERE reservations.user_id = ?1 AND reservations.generation_id = ?2)
          FROM generations WHERE user_id = ?1 AND id = ?2",
         &[&key.user, &key.generation],
         |row| {
@@ -178,7 +182,12 @@ pub fn find(tx: &mut Tx<'_>, key: &Key) -> Result<Option<Stored>, DbError> {
                 reserved: row.get(1)?,
                 remaining: row.get(2)?,
             };
-            Ok(Stored { payload_hash: row.get(0)?, reserved, ended: read_end(row)? })
+            Ok(Stored {
+                payload_hash: row.get(0)?,
+                reserved,
+                lease: row.get(11)?,
+                ended: read_end(row)?,
+            })
         },
     )
 }
@@ -200,7 +209,8 @@ fn read_end(row: &Row<'_>) -> Result<Option<StoredEnd>, DbError> {
 }
 
 /// Ends a generation and its reservation. Whoever finds the reservation ended already has lost:
-/// their outcome is `interrupted`, for nothing.
+/// their outcome is `interrupted`, for nothing. Who finds the whole generation ended is told how:
+/// it was themselves, perhaps, and only the answer was lost.
 ///
 /// # Errors
 /// If the database refuses.
@@ -227,11 +237,16 @@ pub fn finish(
         EndedOutcome::Ended(ended) => {
             End { outcome, charged: ended.charged, remaining: ended.remaining }
         }
-        EndedOutcome::AlreadyEnded => End {
-            outcome: Outcome::Failed(StreamCode::Interrupted),
-            charged: Tokens::ZERO,
-            remaining: remaining(tx, &key.user)?,
-        },
+        EndedOutcome::AlreadyEnded => {
+            if let Some(Stored { ended: Some(ended), .. }) = find(tx, key)? {
+                return Ok(ended.end);
+            }
+            End {
+                outcome: Outcome::Failed(StreamCode::Interrupted),
+                charged: Tokens::ZERO,
+                remaining: remaining(tx, &key.user)?,
+            }
+        }
     };
     write_end(tx, key, &end, last)?;
     Ok(end)

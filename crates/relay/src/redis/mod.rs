@@ -23,7 +23,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-/// How long a command may take.
+/// How long a command may take: nobody is to wait for what can be done without.
 const PATIENCE: Duration = Duration::from_millis(100);
 /// How long a connection, and the first word on it, may take.
 const CONNECT: Duration = Duration::from_secs(1);
@@ -56,6 +56,7 @@ type Connected = Option<(u64, MultiplexedConnection)>;
 struct Line {
     client: Client,
     mark: String,
+    patience: Duration,
     connected: watch::Sender<Connected>,
 }
 
@@ -91,8 +92,20 @@ impl Redis {
     /// # Errors
     /// If the address is none.
     pub fn open(address: &SecretString, mark: String) -> Result<Self, RedisError> {
-        let line =
-            Arc::new(Line { client: client(address)?, mark, connected: watch::Sender::default() });
+        Self::open_patiently(address, mark, PATIENCE)
+    }
+
+    /// As [`Redis::open`]; a command may take so long.
+    ///
+    /// # Errors
+    /// If the address is none.
+    pub fn open_patiently(
+        address: &SecretString,
+        mark: String,
+        patience: Duration,
+    ) -> Result<Self, RedisError> {
+        let connected = watch::Sender::default();
+        let line = Arc::new(Line { client: client(address)?, mark, patience, connected });
         let keeper = Keeper(tokio::spawn(keep(Arc::clone(&line))));
         Ok(Self { line, _keeper: Arc::new(keeper) })
     }
@@ -103,7 +116,7 @@ impl Redis {
         question: impl AsyncFnOnce(MultiplexedConnection) -> Result<T, RedisError>,
     ) -> Option<T> {
         let (number, connection) = self.line.connected.borrow().clone()?;
-        let fault = match timeout(PATIENCE, question(connection)).await {
+        let fault = match timeout(self.line.patience, question(connection)).await {
             Ok(Ok(answer)) => return Some(answer),
             Ok(Err(refusal)) => Absence::Refused(refusal),
             Err(_) => Absence::Silent,

@@ -28,6 +28,7 @@ mod mail;
 mod operation;
 mod program;
 mod redis;
+mod replicas;
 mod routes;
 mod side_by_side;
 mod stripe_commands;

@@ -25,7 +25,7 @@ const MANNERS: &str = "-c idle_in_transaction_session_timeout=60s -c lock_timeou
 
 /// Where a database is, and how it is spoken to.
 #[derive(Clone)]
-pub(super) struct Address {
+pub(crate) struct Address {
     config: Config,
     tls: MakeRustlsConnect,
 }
@@ -54,7 +54,7 @@ where
 
 impl Address {
     /// Reads an address.
-    pub(super) fn read(address: &str) -> Result<Self, Fault> {
+    pub(crate) fn read(address: &str) -> Result<Self, Fault> {
         let mut url = Url::parse(address).map_err(|_| Fault::said("its address is no address"))?;
         let (mut authorities, mut sslmode) = (None, None);
         let rest: Vec<(String, String)> = url
@@ -93,6 +93,15 @@ impl Address {
             .tcp_user_timeout(SILENCE);
         let tls = MakeRustlsConnect::new(tls(authorities.as_deref())?);
         Ok(Self { config, tls })
+    }
+
+    /// Connects, with a task of the present runtime that moves the bytes.
+    pub(crate) async fn client(&self) -> Result<Client, Fault> {
+        let (client, mut wire) = self.connect().await?;
+        tokio::spawn(async move {
+            while let Some(Ok(_)) = std::future::poll_fn(|cx| wire.poll_message(cx)).await {}
+        });
+        Ok(client)
     }
 
     /// Connects.

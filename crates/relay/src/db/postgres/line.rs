@@ -83,7 +83,7 @@ impl Line {
     }
 
     /// Tells the other replicas whom a commit has changed.
-    pub(super) fn tell(&self, users: BTreeSet<UserId>) {
+    pub(in crate::db) fn tell(&self, users: BTreeSet<UserId>) {
         self.words.send(Word::Changed(users)).ok();
     }
 

@@ -15,6 +15,7 @@ mod session;
 mod sql;
 mod value;
 
+pub(crate) use address::Address;
 pub use fault::Fault;
 pub use line::Held;
 pub(super) use session::Session;
@@ -23,13 +24,14 @@ use super::job::{Job, job};
 use super::{DbError, Engine, Tx, migrations};
 use crate::changes::Changes;
 use crate::clock::Clock;
-use address::Address;
-use line::Line;
+use autocrea_protocol::UserId;
+pub(super) use line::Line;
 use parking_lot::{Condvar, Mutex};
-use std::collections::VecDeque;
-use std::sync::Arc;
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 /// Connections that work, at most; with the line it is one more a process.
 const CONNECTIONS: usize = 16;
@@ -48,6 +50,8 @@ struct Shared {
     changes: Changes,
     queue: Mutex<Queue>,
     more: Condvar,
+    /// Where whom a commit changed is told, if not on the line.
+    diverted: OnceLock<UnboundedSender<BTreeSet<UserId>>>,
     /// When the server was last known to be there.
     seen: Mutex<Instant>,
 }
@@ -76,6 +80,7 @@ impl Postgres {
             changes,
             queue: Mutex::default(),
             more: Condvar::new(),
+            diverted: OnceLock::new(),
             seen: Mutex::new(Instant::now()),
         };
         Ok(Self { shared: Arc::new(shared), line })
@@ -112,6 +117,12 @@ impl Postgres {
         Ok(())
     }
 
+    /// From now on says here whom commits changed. `None` the second time.
+    pub(super) fn divert(&self) -> Option<UnboundedReceiver<BTreeSet<UserId>>> {
+        let (told, changed) = unbounded_channel();
+        self.shared.diverted.set(told).ok().map(|()| changed)
+    }
+
     /// See [`Line`].
     pub(super) const fn line(&self) -> &Line {
         &self.line
@@ -126,10 +137,7 @@ fn migrated(address: Address) -> Result<(), DbError> {
             .build()
             .map_err(|error| DbError::Postgres(Fault::said(&error.to_string())))?;
         runtime.block_on(async {
-            let (mut client, mut wire) = address.connect().await.map_err(DbError::Postgres)?;
-            tokio::spawn(async move {
-                while std::future::poll_fn(|cx| wire.poll_message(cx)).await.is_some() {}
-            });
+            let mut client = address.client().await.map_err(DbError::Postgres)?;
             migrations::postgres(&mut client).await
         })
     });
@@ -233,10 +241,20 @@ impl Worker {
         };
         if keep && committed.is_ok() && !touched.is_empty() {
             self.shared.changes.signal(touched.iter());
-            self.line.tell(touched);
+            self.tell(touched);
         }
         self.keep(session);
         job.answer(committed.err().map(DbError::Postgres));
+    }
+
+    fn tell(&self, touched: BTreeSet<UserId>) {
+        let left = match self.shared.diverted.get() {
+            Some(way) => way.send(touched).err().map(|refused| refused.0),
+            None => Some(touched),
+        };
+        if let Some(touched) = left {
+            self.line.tell(touched);
+        }
     }
 
     /// Answers first: nothing can fail any more for whoever waits.

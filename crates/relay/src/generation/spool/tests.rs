@@ -32,7 +32,7 @@ async fn spooled(spool: &Spool, user: &str) -> Arc<Live> {
 #[tokio::test]
 async fn what_is_swept_is_gone_from_the_files_and_what_is_not_due_stays() {
     let folder = tempfile::tempdir().unwrap();
-    let spool = Spool::open(&folder.path().join("spool")).unwrap();
+    let spool = Spool::in_file(&folder.path().join("spool")).unwrap();
     let live = spooled(&spool, "user_ana").await;
     assert!(on_disk(folder.path()));
     spool.ended(live.key.clone(), UnixMillis(1_000));
@@ -46,7 +46,7 @@ async fn what_is_swept_is_gone_from_the_files_and_what_is_not_due_stays() {
 #[tokio::test]
 async fn a_person_who_leaves_takes_their_text_along_and_nobody_elses() {
     let folder = tempfile::tempdir().unwrap();
-    let spool = Spool::open(&folder.path().join("spool")).unwrap();
+    let spool = Spool::in_file(&folder.path().join("spool")).unwrap();
     let ana = spooled(&spool, "user_ana").await;
     let luis = spooled(&spool, "user_luis").await;
     spool.forget(&ana.key.user).await.unwrap();
@@ -57,7 +57,7 @@ async fn a_person_who_leaves_takes_their_text_along_and_nobody_elses() {
 #[tokio::test]
 async fn streams_of_a_process_that_is_no_more_end_when_the_next_one_starts() {
     let folder = tempfile::tempdir().unwrap();
-    let spool = Spool::open(&folder.path().join("spool")).unwrap();
+    let spool = Spool::in_file(&folder.path().join("spool")).unwrap();
     let live = spooled(&spool, "user_ana").await;
     assert_eq!(spool.sweep(UnixMillis(i64::MAX)).await.unwrap(), 0, "it is still running");
     spool.end_orphans(UnixMillis(5_000)).await.unwrap();
@@ -68,7 +68,7 @@ async fn streams_of_a_process_that_is_no_more_end_when_the_next_one_starts() {
 #[tokio::test]
 async fn a_piece_is_on_disk_within_a_hundred_milliseconds_without_asking() {
     let folder = tempfile::tempdir().unwrap();
-    let spool = Spool::open(&folder.path().join("spool")).unwrap();
+    let spool = Spool::in_file(&folder.path().join("spool")).unwrap();
     let live = live("user_ana");
     let mut changes = live.changes();
     live.append("hola");
@@ -85,11 +85,11 @@ async fn a_piece_is_on_disk_within_a_hundred_milliseconds_without_asking() {
 fn a_file_of_another_layout_is_emptied_and_used() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("spool");
-    let old = Connection::open(&path).unwrap();
+    let old = rusqlite::Connection::open(&path).unwrap();
     old.execute_batch("CREATE TABLE streams (x); PRAGMA user_version = 99;").unwrap();
     drop(old);
-    Spool::open(&path).unwrap();
-    Spool::open(&path).unwrap();
+    Spool::in_file(&path).unwrap();
+    Spool::in_file(&path).unwrap();
 }
 
 #[cfg(unix)]
@@ -97,7 +97,7 @@ fn a_file_of_another_layout_is_emptied_and_used() {
 async fn what_people_write_is_readable_to_the_relay_alone() {
     use std::os::unix::fs::PermissionsExt as _;
     let folder = tempfile::tempdir().unwrap();
-    let spool = Spool::open(&folder.path().join("spool")).unwrap();
+    let spool = Spool::in_file(&folder.path().join("spool")).unwrap();
     spooled(&spool, "user_ana").await;
     for file in std::fs::read_dir(folder.path()).unwrap() {
         let file = file.unwrap();

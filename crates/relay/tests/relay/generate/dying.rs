@@ -35,12 +35,14 @@ async fn start(sandbox: &Sandbox, place: &Place, addr: SocketAddr) -> Child {
 
 /// Waits until something is in the spool, which is soon after it was on the wire.
 async fn spooled(place: &Place) {
-    let spool = std::fs::read_dir(place.path()).unwrap().map(|file| file.unwrap().path());
-    let spool = spool.into_iter().find(|path| {
-        let name = path.to_string_lossy();
-        name.contains("spool") && !name.ends_with("-wal") && !name.ends_with("-shm")
-    });
-    let spool = rusqlite::Connection::open(spool.unwrap()).unwrap();
+    if place.is_shared() {
+        return place.run(
+            "DO $$ BEGIN
+                 WHILE NOT EXISTS (SELECT 1 FROM spool_chunks) LOOP PERFORM pg_sleep(0.005); END LOOP;
+             END $$",
+        );
+    }
+    let spool = rusqlite::Connection::open(place.path().join("relay.db-spool")).unwrap();
     let pieces = || spool.query_row("SELECT count(*) FROM pieces", [], |row| row.get::<_, i64>(0));
     let written = async {
         while pieces().unwrap() == 0 {

@@ -1,5 +1,6 @@
 //! A sandbox and a relay in this process, on ports of their own, with a database of their own.
 
+pub mod cluster;
 pub mod gate;
 pub mod place;
 pub mod redis;
@@ -39,9 +40,13 @@ impl World {
 
     /// With some variables set otherwise.
     pub async fn with(variables: &[(&str, &str)]) -> Self {
+        Self::at(Place::new(), variables).await
+    }
+
+    /// With a database that is given.
+    pub async fn at(place: Place, variables: &[(&str, &str)]) -> Self {
         rustls::crypto::ring::default_provider().install_default().ok();
         let sandbox = Sandbox::start(Options::default()).await.expect("a sandbox");
-        let place = Place::new();
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         let environment = environment(&sandbox, &url, &place, variables);
@@ -58,6 +63,17 @@ impl World {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let relay = serve(&environment, &clock, listener).await;
         Self { sandbox, relay, http, clock, environment, place }
+    }
+
+    /// Another relay on the same database, which must be one that can be shared.
+    pub async fn replica(&self) -> Running {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        serve(&self.environment, &self.clock, listener).await
+    }
+
+    /// What the relay is configured with.
+    pub fn environment(&self) -> &BTreeMap<String, String> {
+        &self.environment
     }
 
     /// An access token for a person, who is made at Clerk if new.

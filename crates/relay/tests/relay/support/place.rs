@@ -3,6 +3,7 @@
 //! The database is an SQLite file, or, where `RELAY_TEST_POSTGRES` names a server and somebody who
 //! may make databases there, one of that server's: a copy of one that has been migrated once.
 
+use super::cluster;
 use autocrea_relay::changes::Changes;
 use autocrea_relay::clock::Clock;
 use autocrea_relay::config::Database;
@@ -17,32 +18,26 @@ const VARIABLE: &str = "RELAY_TEST_POSTGRES";
 /// See the module.
 pub struct Place {
     folder: TempDir,
-    /// On PostgreSQL, its name.
-    database: Option<String>,
+    /// On PostgreSQL.
+    database: Option<Made>,
     kept: bool,
 }
 
 impl Place {
     /// With a database as a relay leaves it that has just been started.
     pub fn new() -> Self {
-        let database = server().map(|server| {
-            static TEMPLATE: OnceLock<String> = OnceLock::new();
-            let template = TEMPLATE.get_or_init(|| template(&server));
-            let name = format!("test_{}", uuid::Uuid::now_v7().simple());
-            run(&server, &format!("CREATE DATABASE {name} TEMPLATE {template}"));
-            name
-        });
-        Self { folder: folder(), database, kept: false }
+        Self { folder: folder(), database: server().map(Made::migrated), kept: false }
+    }
+
+    /// The same, but on PostgreSQL in any case: on a server of this program's own if none is named.
+    pub fn shared() -> Self {
+        let made = Made::migrated(server().unwrap_or_else(cluster::address));
+        Self { folder: folder(), database: Some(made), kept: false }
     }
 
     /// With a database in which nothing is, or none yet.
     pub fn bare() -> Self {
-        let database = server().map(|server| {
-            let name = format!("test_{}", uuid::Uuid::now_v7().simple());
-            run(&server, &format!("CREATE DATABASE {name}"));
-            name
-        });
-        Self { folder: folder(), database, kept: false }
+        Self { folder: folder(), database: server().map(|it| Made::of(it, "")), kept: false }
     }
 
     /// Whether several relays may share it.
@@ -62,9 +57,9 @@ impl Place {
 
     /// `DATABASE_URL`.
     pub fn url(&self) -> String {
-        match (&self.database, server()) {
-            (Some(name), Some(server)) => of(&server, name),
-            _ => format!("sqlite:{}", self.file().display()),
+        match &self.database {
+            Some(made) => of(&made.server, &made.name),
+            None => format!("sqlite:{}", self.file().display()),
         }
     }
 
@@ -101,9 +96,30 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        if let (Some(name), Some(server), false) = (&self.database, server(), self.kept) {
-            run(&server, &format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"));
+        if let (Some(Made { server, name }), false) = (&self.database, self.kept) {
+            run(server, &format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"));
         }
+    }
+}
+
+/// A database that was made on a server.
+struct Made {
+    server: String,
+    name: String,
+}
+
+impl Made {
+    /// A copy of one that has been migrated once. One program has one server.
+    fn migrated(server: String) -> Self {
+        static TEMPLATE: OnceLock<String> = OnceLock::new();
+        let template = TEMPLATE.get_or_init(|| template(&server));
+        Self::of(server, &format!("TEMPLATE {template}"))
+    }
+
+    fn of(server: String, how: &str) -> Self {
+        let name = format!("test_{}", uuid::Uuid::now_v7().simple());
+        run(&server, &format!("CREATE DATABASE {name} {how}"));
+        Self { server, name }
     }
 }
 

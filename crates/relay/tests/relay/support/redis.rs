@@ -72,9 +72,12 @@ impl Server {
         assert!(Command::new("kill").args([what, &id]).status().expect("kill").success());
     }
 
-    /// A handle, as a relay has one; it is there.
+    /// A handle, as a relay has one, but one that a busy machine does not make impatient; it is
+    /// there.
     pub async fn handle(&self, mark: &str) -> Redis {
-        let redis = Redis::open(&self.address(), mark.to_owned()).expect("an address");
+        let patience = Duration::from_secs(10);
+        let redis = Redis::open_patiently(&self.address(), mark.to_owned(), patience);
+        let redis = redis.expect("an address");
         redis.there().await;
         redis
     }

@@ -1,0 +1,10 @@
+//! Several relays on one PostgreSQL database: any of them serves any request.
+
+mod pair;
+
+mod changes;
+mod generations;
+mod limits;
+mod loss;
+mod spool;
+mod stopping;
