@@ -84,7 +84,9 @@ async fn granted_to(db: &Db, user: &UserId) -> BTreeMap<String, (i64, bool)> {
     let sql = "SELECT source, granted, ended_at IS NULL FROM lots WHERE user_id = ?1";
     let all: Result<Vec<_>, DbError> = db
         .read(move |tx| {
-            tx.query_all(sql, &[&user], |row| Ok((row.get(0)?, (row.get(1)?, row.get(2)?))))
+            tx.query_all(sql, &[&user], |row| {
+                Ok((row.get::<String>(0)?, (row.get(1)?, row.get(2)?)))
+            })
         })
         .await;
     let all = all.expect("lots").into_iter();

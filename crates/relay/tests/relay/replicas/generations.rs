@@ -61,9 +61,10 @@ async fn another_replica_is_half_a_second_behind_at_most() {
     assert_eq!(here.len(), 19);
     assert!(here.iter().zip(&there).all(|(here, there)| here.0 == there.0));
     // A busy machine may be late at times; most pieces are in time on both.
-    let late = here.iter().zip(&there).filter(|(here, there)| {
-        there.1.saturating_duration_since(here.1) > SOON
-    });
+    let late = here
+        .iter()
+        .zip(&there)
+        .filter(|(here, there)| there.1.saturating_duration_since(here.1) > SOON);
     assert!(late.count() < 10);
 }
 
