@@ -18,7 +18,7 @@ use std::path::Path;
 pub(super) const CHECKPOINT_PAGES: i64 = 4000;
 /// What that many pages take, and the commits of one group beyond them.
 const LOG_BYTES: u64 = 20 << 20;
-const ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
 
 /// Fills the log of `database` up. Inside of a transaction that writes, so that nobody, of
 /// another process either, appends to it meanwhile.
