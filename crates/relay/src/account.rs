@@ -52,9 +52,7 @@ pub fn see(tx: &mut Tx<'_>, user: &UserId, lang: Lang, plans: &Catalogue) -> Res
          VALUES (?1, 1, ?2, ?3, ?3, ?4) ON CONFLICT (id) DO NOTHING",
         &[user, &lang.as_str(), &now, &month_of(now)],
     )?;
-    if made > 0 {
-        take_up(tx, user)?;
-    }
+    let back = made > 0 && take_up(tx, user)?;
     tx.hold_person(user)?;
     ledger::expire_due(tx, user)?;
     ledger::roll_month(tx, user)?;
@@ -62,7 +60,7 @@ pub fn see(tx: &mut Tx<'_>, user: &UserId, lang: Lang, plans: &Catalogue) -> Res
     if ledger::ensure_free_lot(tx, user, free)? == GrantOutcome::Made {
         tracing::debug!("a free lot was made");
     }
-    if made > 0 {
+    if made > 0 && !back {
         mail::welcome(tx, user)?;
     }
     let profile_at =
@@ -71,14 +69,14 @@ pub fn see(tx: &mut Tx<'_>, user: &UserId, lang: Lang, plans: &Catalogue) -> Res
 }
 
 /// Goes on where somebody who left and has come back stopped: above their last version, and without
-/// another free lot in the same month.
-fn take_up(tx: &mut Tx<'_>, user: &UserId) -> Result<(), DbError> {
-    let Some(former) = departure::former(tx, user)? else { return Ok(()) };
+/// another free lot in the same month. False if they never were here.
+fn take_up(tx: &mut Tx<'_>, user: &UserId) -> Result<bool, DbError> {
+    let Some(former) = departure::former(tx, user)? else { return Ok(false) };
     tx.execute(
         "UPDATE people SET version = ?2, former_free_month = ?3 WHERE id = ?1",
         &[user, &(former.version + 1), &former.free_month],
     )?;
-    Ok(())
+    Ok(true)
 }
 
 /// As [`see`], for somebody who watches: they are not made again if they have left; `None` then.

@@ -117,7 +117,8 @@ pub fn leave(
 }
 
 /// In an order that no reference is in the way of.
-const ERASE: [&str; 6] = [
+const ERASE: [&str; 7] = [
+    "DELETE FROM mails WHERE user_id = ?1",
     "DELETE FROM holds WHERE user_id = ?1",
     "DELETE FROM reservations WHERE user_id = ?1",
     "DELETE FROM generations WHERE user_id = ?1",

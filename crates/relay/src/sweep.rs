@@ -7,6 +7,7 @@ use crate::billing::inbox;
 use crate::clock::month_of;
 use crate::db::{DbError, Tx};
 use crate::ledger;
+use crate::mail::outbox;
 use autocrea_protocol::{UnixMillis, UserId};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -92,7 +93,7 @@ const EVENTS_AT_LEAST: Duration = Duration::from_secs(35 * 24 * 3600);
 /// A checkout that has ended is not looked at again.
 const CHECKOUTS_FOR: Duration = Duration::from_secs(2 * 24 * 3600);
 
-/// Lets go of what has been kept for long enough: raw events, and rows that only they needed.
+/// Lets go of what has been kept for long enough: raw events, rendered mails, and rows that only they needed.
 ///
 /// What a generation, a reservation or an entry says is kept for as long as its person stays: an id
 /// never runs twice, and the ledger adds up from its first entry on. None of them holds any text.
@@ -106,6 +107,7 @@ pub async fn let_go(app: &App) -> Result<(), DbError> {
     };
     let payloads = before(app.config.retention);
     while app.db.write(move |tx| inbox::forget_payloads(tx, payloads, AT_ONCE)).await? > 0 {}
+    while app.db.write(move |tx| outbox::forget_payloads(tx, payloads, AT_ONCE)).await? > 0 {}
     let events = before(app.config.retention.max(EVENTS_AT_LEAST));
     while app.db.write(move |tx| inbox::forget_ended(tx, events, AT_ONCE)).await? > 0 {}
     let checkouts = before(CHECKOUTS_FOR);

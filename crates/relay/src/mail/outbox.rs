@@ -231,6 +231,18 @@ pub fn put_off(
     Ok(())
 }
 
+/// Lets go of at most `most` rendered mails that ended before `before`; answers how many.
+///
+/// # Errors
+/// If the database refuses.
+pub fn forget_payloads(tx: &mut Tx<'_>, before: UnixMillis, most: u32) -> Result<usize, DbError> {
+    tx.execute(
+        "UPDATE mails SET payload = NULL WHERE id IN (
+             SELECT id FROM mails WHERE ended_at < ?1 AND payload IS NOT NULL LIMIT ?2)",
+        &[&before, &most],
+    )
+}
+
 /// Two seconds after the first attempt, and ever longer.
 fn pause_millis(attempts: i64) -> i64 {
     let doublings = u32::try_from(attempts.clamp(1, 16)).unwrap_or(16);

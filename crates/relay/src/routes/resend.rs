@@ -5,8 +5,10 @@ use super::webhook::{self, Received};
 use crate::app::App;
 use crate::error::ApiError;
 use crate::mail::suppression;
+use crate::metrics::{self, Webhook};
 use crate::resend::events;
 use crate::svix;
+use crate::upstream::Service;
 use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
 use bytes::Bytes;
@@ -22,16 +24,21 @@ pub(super) async fn webhooks(
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Received>, ApiError> {
-    let body = webhook::body(body)?;
+    let body = webhook::body(body).inspect_err(|_| {
+        metrics::webhook(Service::Resend, Webhook::Unreadable);
+    })?;
     svix::verify(&headers, &body, &app.config.resend.webhook_secrets).map_err(|error| {
         tracing::warn!(%error, "a webhook of Resend was refused");
+        metrics::webhook(Service::Resend, Webhook::BadSignature);
         webhook::failed(SIGNATURE)
     })?;
     let word = events::read(&body).map_err(|_| {
         tracing::error!("a webhook that Resend signed cannot be read");
+        metrics::webhook(Service::Resend, Webhook::Unreadable);
         webhook::failed(SIGNATURE)
     })?;
     let mail = Arc::clone(&app.mail);
     app.db.write(move |tx| suppression::heed(tx, &mail.keys, &word)).await?;
+    metrics::webhook(Service::Resend, Webhook::Accepted);
     Ok(Json(Received::YES))
 }

@@ -97,7 +97,7 @@ pub(super) fn cancelled(scene: &Scene<'_>, plan: &PlanId, until: Option<UnixMill
     Letter::new(
         subject,
         scene.say(format!("Lo conservas hasta el {date}."), format!("You keep it until {date}.")),
-        scene.say(format!("{name} hasta el {date}"), format!("{name} until {date}")),
+        scene.say("Tu cancelación está hecha", "Your cancellation is done"),
     )
     .text(scene.greeting())
     .text(scene.say(
@@ -112,8 +112,8 @@ pub(super) fn cancelled(scene: &Scene<'_>, plan: &PlanId, until: Option<UnixMill
     ))
     .text(kept(scene))
     .text(scene.say(
-        "¿Has cambiado de idea? Hasta ese día puedes recuperarlo en la app: Cuenta, Facturas y tarjeta.",
-        "Changed your mind? Until that day you can take it back in the app: Account, Invoices and card.",
+        "¿Has cambiado de idea? En la app, en Cuenta, puedes volver a tu plan cuando quieras.",
+        "Changed your mind? In the app, under Account, you can go back to your plan at any time.",
     ))
     .with(scene.open("Abrir AUTOCREA", "Open AUTOCREA"))
 }

@@ -180,10 +180,10 @@ pub(super) fn upgrade(scene: &Scene<'_>) -> Letter {
     .text(scene.say(format!("Esto es lo que da {name}:"), format!("This is what {name} gives:")))
     .with(scene.features(plan))
     .text(scene.say(
-        "Se paga por mes o por año y se cancela desde la app, sin llamadas. Y si prefieres seguir \
-         gratis, tus tokens vuelven con cada mes.",
-        "You pay by the month or by the year and cancel in the app, without a call. And if you \
-         would rather stay on the free plan, your tokens come back every month.",
+        "Se cancela desde la app, sin llamadas. Y si prefieres seguir gratis, tus tokens vuelven con \
+         cada mes.",
+        "You cancel in the app, without a call. And if you would rather stay on the free plan, your \
+         tokens come back every month.",
     ))
     .with(scene.open("Ver los planes en la app", "See the plans in the app"))
 }

@@ -1,8 +1,10 @@
 //! What stops mails: a link in them, and addresses that bounce.
 
-use super::post::{arrived, kinds, one, sent, until};
+use super::post::{arrived, kinds, one, sent, states, until};
 use crate::support::shop::{DAY, attach, sweep};
 use crate::support::{ANA, World};
+use autocrea_relay::db::DbError;
+use autocrea_relay::sweep::let_go;
 use http::header;
 use reqwest::Method;
 use serde_json::Value;
@@ -139,4 +141,34 @@ async fn what_resend_did_not_sign_suppresses_nobody() {
     let world = World::with(&[("RESEND_WEBHOOK_SECRET", "")]).await;
     attach(&world);
     assert_eq!(world.sandbox.resend.bounce(ANA).await, Some(400), "nobody can have signed");
+}
+
+#[tokio::test]
+async fn of_somebody_who_left_no_mail_is_kept_and_whoever_comes_back_is_not_welcomed_again() {
+    let world = world().await;
+    let leave = world.ask_as(ANA, Method::DELETE, "/api/user/profile").send().await;
+    assert_eq!(leave.expect("an answer").status(), 204);
+    assert!(states(&world, "welcome").await.is_empty());
+    world.get("/api/account").await;
+    sent(&world).await;
+    assert_eq!(kinds(&world), ["welcome"], "the one of the first time");
+    assert!(states(&world, "welcome").await.is_empty());
+}
+
+#[tokio::test]
+async fn what_was_rendered_is_let_go_of_when_it_has_been_kept_long_enough() {
+    const KEPT: &str = "SELECT COUNT(*) FROM mails WHERE payload IS NOT NULL AND kind = 'welcome'";
+    let kept = async |world: &World| {
+        let count = world.relay.app.db.read(|tx| tx.query_one(KEPT, &[], |row| row.get::<i64>(0)));
+        let count: Result<i64, DbError> = count.await;
+        count.expect("a database")
+    };
+    let world = world().await;
+    world.clock.advance(DAY * 89);
+    let_go(&world.relay.app).await.expect("a database");
+    assert_eq!(kept(&world).await, 1);
+    world.clock.advance(DAY * 2);
+    let_go(&world.relay.app).await.expect("a database");
+    assert_eq!(kept(&world).await, 0);
+    assert_eq!(states(&world, "welcome").await, ["sent"], "that it went out is still known");
 }
