@@ -52,7 +52,7 @@ pub fn see(tx: &mut Tx<'_>, user: &UserId, lang: Lang, plans: &Catalogue) -> Res
          VALUES (?1, 1, ?2, ?3, ?3, ?4) ON CONFLICT (id) DO NOTHING",
         &[user, &lang.as_str(), &now, &month_of(now)],
     )?;
-    let back = made > 0 && take_up(tx, user)?;
+    let returned = made > 0 && take_up(tx, user)?;
     tx.hold_person(user)?;
     ledger::expire_due(tx, user)?;
     ledger::roll_month(tx, user)?;
@@ -60,7 +60,7 @@ pub fn see(tx: &mut Tx<'_>, user: &UserId, lang: Lang, plans: &Catalogue) -> Res
     if ledger::ensure_free_lot(tx, user, free)? == GrantOutcome::Made {
         tracing::debug!("a free lot was made");
     }
-    if made > 0 && !back {
+    if made > 0 && !returned {
         mail::welcome(tx, user)?;
     }
     let profile_at =
@@ -69,7 +69,7 @@ pub fn see(tx: &mut Tx<'_>, user: &UserId, lang: Lang, plans: &Catalogue) -> Res
 }
 
 /// Goes on where somebody who left and has come back stopped: above their last version, and without
-/// another free lot in the same month. False if they never were here.
+/// another free lot in the same month. False for somebody who never left.
 fn take_up(tx: &mut Tx<'_>, user: &UserId) -> Result<bool, DbError> {
     let Some(former) = departure::former(tx, user)? else { return Ok(false) };
     tx.execute(

@@ -8,7 +8,7 @@ use autocrea_relay::changes::Changes;
 use autocrea_relay::check::{self, Finding, Verdict};
 use autocrea_relay::clock::Clock;
 use autocrea_relay::config::{self, Config, ConfigError, Database, StripeSetup};
-use autocrea_relay::db::{self, Db, DbError};
+use autocrea_relay::db::{self, BackupError, Db, DbError};
 use autocrea_relay::ledger::{self, Difference, Grant};
 use autocrea_relay::stripe::StripeFault;
 use autocrea_relay::stripe::{api::Api, setup};
@@ -237,6 +237,10 @@ fn backup(config: &Config, to: &Path) -> ExitCode {
         Ok(()) => {
             say(format_args!("copied to {}", to.display()));
             ExitCode::SUCCESS
+        }
+        Err(error @ (BackupError::Damaged(_) | BackupError::Differences(_))) => {
+            complain(error);
+            ExitCode::FAILURE
         }
         Err(error) => {
             complain(error);

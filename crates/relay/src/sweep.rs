@@ -93,7 +93,8 @@ const EVENTS_AT_LEAST: Duration = Duration::from_secs(35 * 24 * 3600);
 /// A checkout that has ended is not looked at again.
 const CHECKOUTS_FOR: Duration = Duration::from_secs(2 * 24 * 3600);
 
-/// Lets go of what has been kept for long enough: raw events, rendered mails, and rows that only they needed.
+/// Lets go of what has been kept for long enough: raw events, rendered mails, and rows that only
+/// they needed.
 ///
 /// What a generation, a reservation or an entry says is kept for as long as its person stays: an id
 /// never runs twice, and the ledger adds up from its first entry on. None of them holds any text.

@@ -6,7 +6,9 @@ use crate::app::App;
 use crate::auth::user_events::{self, UserEvent};
 use crate::departure::{self, Told};
 use crate::error::ApiError;
+use crate::metrics::{self, Webhook};
 use crate::svix;
+use crate::upstream::Service;
 use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
 use bytes::Bytes;
@@ -22,7 +24,7 @@ pub(super) async fn webhooks(
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Received>, ApiError> {
-    let body = webhook::body(body)?;
+    let body = webhook::body(Service::Clerk, body)?;
     let secrets = &app.config.clerk.webhook_secrets;
     if secrets.is_empty() {
         UNSIGNED.call_once(|| {
@@ -32,10 +34,12 @@ pub(super) async fn webhooks(
     }
     svix::verify(&headers, &body, secrets).map_err(|error| {
         tracing::warn!(%error, "a webhook of Clerk was refused");
+        metrics::webhook(Service::Clerk, Webhook::BadSignature);
         webhook::failed(SIGNATURE)
     })?;
     let event = user_events::read(&body).map_err(|error| {
         tracing::error!(%error, "a webhook that Clerk signed was refused");
+        metrics::webhook(Service::Clerk, Webhook::Unreadable);
         webhook::failed(SIGNATURE)
     })?;
     match event {
@@ -54,5 +58,6 @@ pub(super) async fn webhooks(
         }
         None => {}
     }
+    metrics::webhook(Service::Clerk, Webhook::Accepted);
     Ok(Json(Received::YES))
 }

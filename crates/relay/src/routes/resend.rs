@@ -24,9 +24,7 @@ pub(super) async fn webhooks(
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Received>, ApiError> {
-    let body = webhook::body(body).inspect_err(|_| {
-        metrics::webhook(Service::Resend, Webhook::Unreadable);
-    })?;
+    let body = webhook::body(Service::Resend, body)?;
     svix::verify(&headers, &body, &app.config.resend.webhook_secrets).map_err(|error| {
         tracing::warn!(%error, "a webhook of Resend was refused");
         metrics::webhook(Service::Resend, Webhook::BadSignature);

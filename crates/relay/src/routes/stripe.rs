@@ -135,9 +135,7 @@ pub(super) async fn webhooks(
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Received>, ApiError> {
-    let body = webhook::body(body).inspect_err(|_| {
-        metrics::webhook(Service::Stripe, Webhook::Unreadable);
-    })?;
+    let body = webhook::body(Service::Stripe, body)?;
     let header = headers.get(SIGNATURE).and_then(|value| value.to_str().ok());
     let secrets: Vec<&str> =
         app.config.stripe.webhook_secrets.iter().map(ExposeSecret::expose_secret).collect();

@@ -2,6 +2,8 @@
 
 use super::json::unreadable;
 use crate::error::ApiError;
+use crate::metrics::{self, Webhook};
+use crate::upstream::Service;
 use axum::extract::rejection::BytesRejection;
 use bytes::Bytes;
 use schemars::JsonSchema;
@@ -22,9 +24,10 @@ impl Received {
 }
 
 /// The raw body, if it came whole.
-pub(super) fn body(body: Result<Bytes, BytesRejection>) -> Result<Bytes, ApiError> {
+pub(super) fn body(from: Service, body: Result<Bytes, BytesRejection>) -> Result<Bytes, ApiError> {
     body.map_err(|rejection| {
         tracing::warn!(%rejection, "a webhook did not arrive whole");
+        metrics::webhook(from, Webhook::Unreadable);
         unreadable(rejection.status()).saying(FAILED, FAILED)
     })
 }

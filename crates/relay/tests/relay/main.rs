@@ -29,6 +29,7 @@ mod operation;
 mod program;
 mod redis;
 mod replicas;
+mod retention;
 mod routes;
 mod side_by_side;
 mod stripe_commands;
