@@ -25,12 +25,16 @@ pub(super) struct Figures {
     inbox: Queue,
     inbox_failed: i64,
     reservations: Queue,
+    mails: Queue,
+    mails_retrying: i64,
+    mails_parked: i64,
     reconciled: Option<UnixMillis>,
     now: UnixMillis,
 }
 
 /// Reads them.
 pub(super) fn figures(tx: &mut Tx<'_>) -> Result<Figures, DbError> {
+    let now = tx.now();
     let queue = |tx: &mut Tx<'_>, sql| {
         tx.query_one(sql, &[], |row| Ok(Queue { depth: row.get(0)?, oldest: row.get(1)? }))
     };
@@ -45,12 +49,27 @@ pub(super) fn figures(tx: &mut Tx<'_>) -> Result<Figures, DbError> {
             |row| row.get(0),
         )?,
         reservations: queue(tx, "SELECT COUNT(*), MIN(at) FROM reservations WHERE state = 'open'")?,
+        mails: tx.query_one(
+            "SELECT COUNT(*), MIN(due_at) FROM mails WHERE state = 'pending' AND due_at <= ?1",
+            &[&now],
+            |row| Ok(Queue { depth: row.get(0)?, oldest: row.get(1)? }),
+        )?,
+        mails_retrying: tx.query_one(
+            "SELECT COUNT(*) FROM mails WHERE state = 'pending' AND attempts > 0",
+            &[],
+            |row| row.get(0),
+        )?,
+        mails_parked: tx.query_one(
+            "SELECT COUNT(*) FROM mails WHERE state = 'parked'",
+            &[],
+            |row| row.get(0),
+        )?,
         reconciled: tx.query_opt(
             "SELECT last_pass_at FROM reconciliation WHERE id = 1",
             &[],
             |row| row.get(0),
         )?,
-        now: tx.now(),
+        now,
     })
 }
 
@@ -96,6 +115,11 @@ fn from_database(r: &mut Registry, figures: &Figures) {
     whole(r, "reservations_open", "Reservations that have not ended", open.depth);
     let what = "Since the oldest of them was made";
     fraction(r, "reservations_oldest_seconds", what, seconds(age(open.oldest)));
+    whole(r, "mail_due", "Mails that are to be sent now", figures.mails.depth);
+    let what = "Since the oldest of them was to be sent";
+    fraction(r, "mail_due_oldest_seconds", what, seconds(age(figures.mails.oldest)));
+    whole(r, "mail_retrying", "Mails that Resend has not taken yet", figures.mails_retrying);
+    whole(r, "mail_parked", "Mails that Resend refused", figures.mails_parked);
     if let Some(at) = figures.reconciled {
         let what = "Since Stripe's record was last read to its end";
         fraction(r, "reconcile_age_seconds", what, seconds(age(Some(at))));

@@ -99,7 +99,7 @@ impl Resend {
         if let Some(api_key) = &self.settings.api_key {
             request = request.bearer_auth(api_key.expose_secret());
         }
-        let answer = match Service::Resend.send("email", request).await {
+        let answer = match Service::Resend.send("mail", request).await {
             Ok(answer) => answer,
             Err(error) if error.is_connect() => return Err(ResendFault::Unreachable),
             Err(_) => return Err(unsure("no answer in time", None)),

@@ -59,6 +59,7 @@ async fn what_happens_is_counted_and_what_stands_in_the_database_is_told() {
     at_least("autocrea_database_up", 1.0);
     at_least("autocrea_inbox_depth", 0.0);
     at_least("autocrea_reservations_open", 0.0);
+    at_least("autocrea_mail_parked", 0.0);
     at_least("autocrea_uptime_seconds", 0.0);
     at_least("autocrea_resident_memory_bytes", 1_000_000.0);
     at_least("autocrea_build_info{version=\"2.0.0\"}", 1.0);
