@@ -49,13 +49,16 @@ pub struct Services {
     pub stripe: String,
     /// `DATABASE_URL`; an SQLite file of its own where there is none.
     pub database: Option<String>,
+    /// Variables over all others.
+    pub variables: Vec<(String, String)>,
 }
 
 impl Services {
     /// With a model, on SQLite, and with nobody at Stripe's address.
     #[must_use]
     pub fn with_model(model: String) -> Self {
-        Self { model, stripe: "http://127.0.0.1:9".to_owned(), database: None }
+        let stripe = "http://127.0.0.1:9".to_owned();
+        Self { model, stripe, database: None, variables: Vec::new() }
     }
 
     /// On another database.
@@ -166,12 +169,13 @@ impl Program {
             ("CLERK_OAUTH_CLIENT_ID", CLIENT_ID),
             ("JOXCODER_URL", &services.model),
             ("STRIPE_API_BASE", &services.stripe),
-            ("STRIPE_SECRET_KEY", "sk_test_autocrea_sandbox"),
+            ("STRIPE_SECRET_KEY", "sk_test_bench"),
             ("STRIPE_WEBHOOK_SECRET", WEBHOOK_SECRET),
             ("STRIPE_CREATOR_PRICE_ID", "price_creator"),
             ("STRIPE_PRO_PRICE_ID", "price_pro"),
             ("STRIPE_BUSINESS_PRICE_ID", "price_business"),
         ]);
+        command.envs(services.variables.iter().map(|(name, value)| (name, value)));
         command
     }
 }

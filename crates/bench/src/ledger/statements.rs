@@ -19,7 +19,7 @@ pub(crate) const RESERVE: [&str; 11] = [
 ];
 
 /// Of its settling, with half of it charged.
-pub(crate) const SETTLE: [&str; 8] = [
+pub(crate) const SETTLE: [&str; 9] = [
     "UPDATE reservations SET state = 'settled', charged = CASE WHEN tokens < :charged THEN tokens ELSE :charged END, ended_at = :now WHERE user_id = :user AND generation_id = :generation AND state = 'open' RETURNING tokens, charged",
     "SELECT lots.id, lots.source, holds.tokens, lots.owed, lots.ended_at IS NULL FROM holds JOIN lots ON lots.id = holds.lot_id WHERE holds.user_id = :user AND holds.generation_id = :generation ORDER BY lots.ends_at, lots.id",
     "UPDATE lots SET granted = granted + :zero, available = available + :back, reserved = reserved + :less, spent = spent + :charged, expired = expired + :zero, revoked = revoked + :zero WHERE id = :lot",
@@ -28,6 +28,7 @@ pub(crate) const SETTLE: [&str; 8] = [
     "UPDATE people SET granted = granted + :zero, available = available + :back, reserved = reserved + :less, spent = spent + :charged, expired = expired + :zero, revoked = revoked + :zero WHERE id = :user RETURNING available",
     "INSERT INTO entries (id, user_id, at, kind, tokens, generation_id, source, reason, balance_after) VALUES (:settle_entry, :user, :now, 'settle', :charged, :generation, NULL, NULL, :balance)",
     "UPDATE people SET version = version + 1 WHERE id = :user",
+    "SELECT source, plan_id, spent, reserved + available, ends_at FROM lots WHERE user_id = :user AND ended_at IS NULL ORDER BY starts_at, id",
 ];
 
 /// What PostgreSQL is sent at the beginning of either.
@@ -51,8 +52,12 @@ mod tests {
                     1 + after[1..].find(|byte| !name(byte)).unwrap_or(after.len() - 1)
                 }
                 "'" => {
-                    bare.push('?');
-                    after[1..].find('\'').map_or(after.len(), |end| end + 2)
+                    // A word in quotes is a value; anything else is Rust's own.
+                    let word = |byte: char| byte.is_alphanumeric() || byte == '_';
+                    let end = 1 + after[1..].find(|byte| !word(byte)).unwrap_or(after.len() - 1);
+                    let is_value = after[end..].starts_with('\'');
+                    bare.push(if is_value { '?' } else { '\'' });
+                    if is_value { end + 1 } else { 1 }
                 }
                 _ => {
                     bare.push(' ');
@@ -71,10 +76,11 @@ mod tests {
             include_str!("../../../relay/src/ledger/lots.rs"),
             include_str!("../../../relay/src/ledger/mod.rs"),
             include_str!("../../../relay/src/db/mod.rs"),
+            include_str!("../../../relay/src/mail/thresholds.rs"),
         ];
         // Words that the relay binds and the raw side writes out are values all the same.
         let sources = bare(&sources.concat());
-        for statement in RESERVE.iter().chain(&SETTLE) {
+        for statement in RESERVE.iter().chain(&SETTLE).chain([&HOLD]) {
             let statement = bare(statement).replace("NULL, NULL", "?, ?");
             assert!(sources.contains(&statement), "{statement}");
         }

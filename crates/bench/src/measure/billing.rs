@@ -14,7 +14,7 @@ use super::webhooks::{delivery, event, now_secs};
 use crate::crowd::Crowd;
 use crate::figure::Measured;
 use crate::http::{self, Conn, Served, bearer, get, post};
-use crate::relay::{Relay, Services};
+use crate::relay::{Relay, Services, WEBHOOK_SECRET};
 use crate::say;
 use crate::stats::{median, millis, percentile};
 use anyhow::{Context, Result, anyhow, bail, ensure};
@@ -36,7 +36,11 @@ pub(super) async fn measure(bench: &Bench) -> Result<Vec<Measured>> {
     let sandbox: SocketAddr = base.trim_start_matches("http://").parse()?;
     let delayed = http::listen(move |served| delay(served, sandbox)).await?;
     let mut services = Services::with_model(bench.model.url(""));
-    services.stripe = format!("http://{delayed}");
+    // The sandbox's key and prices; what it is reached by is the delay.
+    services.variables = stripe.relay_env();
+    services.variables.push(("STRIPE_API_BASE".to_owned(), format!("http://{delayed}")));
+    let secret = ("STRIPE_WEBHOOK_SECRET".to_owned(), WEBHOOK_SECRET.to_owned());
+    services.variables.push(secret);
     let relay = bench.program.start(&bench.clerk, &services).await?;
     let token = bench.clerk.token("user_pays")?;
     let bought = buy(&relay, &stripe, &token).await?;
