@@ -202,6 +202,28 @@ async fn a_snapshot_is_taken_from_redis_only_at_its_very_version() {
 }
 
 #[tokio::test]
+async fn of_somebody_who_leaves_nothing_is_left_in_redis() {
+    let server = Server::start().await;
+    let world = World::with(&[("REDIS_URL", &server.url())]).await;
+    let redis = world.relay.app.redis.as_ref().expect("configured");
+    let left_there = async {
+        // A busy machine may make it seem away for a moment.
+        loop {
+            redis.there().await;
+            world.get("/api/account").await;
+            if kept(&world).await.is_some() {
+                break;
+            }
+        }
+    };
+    timeout(LONG, left_there).await.expect("it is left there");
+    let left = world.ask_as(ANA, Method::DELETE, "/api/user/profile").send().await;
+    assert_eq!(left.expect("an answer").status(), StatusCode::NO_CONTENT);
+    redis.there().await;
+    assert_eq!(kept(&world).await, None);
+}
+
+#[tokio::test]
 async fn whom_a_commit_changed_is_told_to_the_other_replicas_and_otherwise_without_redis() {
     let mut server = Server::start().await;
     let redis = server.handle("a").await;
