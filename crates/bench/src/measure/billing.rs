@@ -99,7 +99,7 @@ async fn change(
         "id": bought.subscription, "object": "subscription", "customer": bought.customer,
     });
     let id = format!("evt_{}", uuid::Uuid::now_v7().simple());
-    let body = event(&id, "customer.subscription.updated", object, 5000);
+    let body = event(&id, "customer.subscription.updated", &object, 5000);
     let request = delivery(&body, now_secs()?)?;
     crowd.forget();
     let began = Instant::now();

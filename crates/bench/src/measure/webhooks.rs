@@ -80,7 +80,7 @@ struct Rounds {
 }
 
 /// An event's raw body: an invoice as Stripe sends it, filled up to its size by its lines.
-pub(crate) fn event(id: &str, kind: &str, object: serde_json::Value, bytes: usize) -> Vec<u8> {
+pub(crate) fn event(id: &str, kind: &str, object: &serde_json::Value, bytes: usize) -> Vec<u8> {
     let mut event = json!({
         "id": id, "object": "event", "api_version": "2026-09-30.endive", "created": 1_760_000_000,
         "type": kind, "livemode": false, "pending_webhooks": 1,
@@ -127,7 +127,7 @@ fn deliveries(many: usize) -> Result<Vec<Vec<u8>>> {
     let object = json!({
         "id": "in_bench", "object": "invoice", "customer": "cus_bench", "status": "draft",
     });
-    let body = event(PLACE, "invoice.created", object, BODY_BYTES);
+    let body = event(PLACE, "invoice.created", &object, BODY_BYTES);
     let at = crate::http::find(&body, PLACE.as_bytes()).context("the id's place")?;
     let now = now_secs()?;
     let one = |_| {
@@ -173,7 +173,8 @@ async fn pgbench(bench: &Bench, url: &str, events: usize) -> Result<f64> {
     let object = json!({
         "id": "in_bench", "object": "invoice", "customer": "cus_bench", "status": "draft",
     });
-    let body = event("evt_00000000000000000000000000000000", "invoice.created", object, BODY_BYTES);
+    let body =
+        event("evt_00000000000000000000000000000000", "invoice.created", &object, BODY_BYTES);
     let script = bench.program.work.join("webhook.sql");
     std::fs::write(
         &script,
@@ -210,7 +211,7 @@ mod tests {
     #[test]
     fn an_event_is_json_of_the_size_that_is_said() {
         let object = json!({"id": "in_1", "object": "invoice"});
-        let body = event("evt_1", "invoice.created", object, BODY_BYTES);
+        let body = event("evt_1", "invoice.created", &object, BODY_BYTES);
         assert!((BODY_BYTES - 20..=BODY_BYTES + 20).contains(&body.len()), "{}", body.len());
         let read: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
         assert_eq!(read["data"]["object"]["object"], "invoice");

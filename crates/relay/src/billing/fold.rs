@@ -9,7 +9,7 @@
 //! Deliberately not here: spending. How much of a lot is left is the ledger's; this says what a
 //! lot was granted, when it ends and what share of it was paid back.
 
-use super::facts::{Facts, InvoiceFact, Status, SubscriptionFact};
+use super::facts::{Facts, Status, SubscriptionFact};
 use super::lots::{self, Lot, WonDispute};
 use super::periods::{Period, paid_periods};
 use super::pricebook::PriceBook;
@@ -156,14 +156,15 @@ fn overlaps(earlier: &SubscriptionFact, later: &SubscriptionFact) -> bool {
     earlier.ended_at.is_none_or(|ended| ended > later.created)
 }
 
-/// Whether a subscription has ended and all its money was given back: what becomes of a second
-/// one, here or by somebody's hand at Stripe.
+/// Whether a subscription has ended and nothing that was collected for it was kept: what becomes of
+/// a second one, here or by somebody's hand at Stripe. One that was paid for with credit alone has
+/// collected nothing.
 fn was_undone(facts: &Facts, subscription: &SubscriptionFact) -> bool {
     let mut paid = facts
         .invoices
         .iter()
         .filter(|invoice| invoice.paid && invoice.subscription == subscription.id);
-    !subscription.status.is_live() && paid.all(InvoiceFact::is_refunded)
+    !subscription.status.is_live() && paid.all(|invoice| invoice.refunded >= invoice.charged)
 }
 
 /// The subscription in force, and the paid lines of its running period, must be of known prices.

@@ -500,6 +500,10 @@ fn a_second_subscription_that_was_undone_before_we_looked_leaves_the_first_alone
     let both = at(&facts(&[later.clone(), first.clone()], &[extra.clone(), base.clone()]), T0 + 30);
     assert_eq!(both.withdrawn, ["invoice:i2"]);
     assert_eq!(Outcome { withdrawn: vec![], ..both }, alone);
+    // Nor does one that was paid for with credit, of which there is nothing to give back.
+    let credit = InvoiceFact { charged: 0, refunded: 0, ..extra.clone() };
+    let both = at(&facts(&[later.clone(), first.clone()], &[credit, base.clone()]), T0 + 30);
+    assert_eq!(Outcome { withdrawn: vec![], ..both }, alone);
     // What was paid and not given back is credited, whatever else.
     extra.refunded = 0;
     assert_eq!(at(&facts(&[later, first], &[extra, base]), T0 + 30).lots.len(), 2);
