@@ -1,12 +1,12 @@
 //! Buying a plan, managing it, and coming back from either.
 
-use super::refresh::refresh;
+use super::refresh::{refresh, refresh_deleted};
 use super::{Billing, BillingError, customers, departed};
 use crate::account;
 use crate::db::{DbError, Tx};
 use crate::lang::Lang;
 use crate::stripe::checkout::NewCheckout;
-use crate::stripe::customers::NewCustomer;
+use crate::stripe::customers::{Found, NewCustomer};
 use crate::stripe::{StripeFault, is_id};
 use autocrea_protocol::account::Interval;
 use autocrea_protocol::billing::{CheckoutRequest, CheckoutResponse};
@@ -92,7 +92,12 @@ async fn customer_and_live(
     let id = user.clone();
     if let Some(known) = billing.db.read(move |tx| customers::of_person(tx, &id)).await? {
         match billing.stripe.live_subscription(&known).await {
-            Ok(live) => return Ok((known, live)),
+            Ok(Some(live)) => return Ok((known, Some(live))),
+            // A deleted customer may still list what it had, and its event may come later.
+            Ok(None) if billing.stripe.customer(&known).await? != Found::Deleted => {
+                return Ok((known, None));
+            }
+            Ok(None) => refresh_deleted(billing, &known).await?,
             Err(StripeFault::NotFound(_)) => refresh(billing, &known).await?,
             Err(fault) => return Err(fault.into()),
         }

@@ -20,6 +20,19 @@ const LEFT: &str = "the customer is nobody's any more";
 /// [`BillingError`]. When the rules refuse, the events are given up until they are replayed; when
 /// Stripe does not answer, they come again.
 pub async fn refresh(billing: &Billing, customer: &str) -> Result<(), BillingError> {
+    look(billing, customer, false).await
+}
+
+/// As [`refresh`], for a customer whom Stripe has just called deleted: its event may still be on its
+/// way.
+///
+/// # Errors
+/// As [`refresh`].
+pub async fn refresh_deleted(billing: &Billing, customer: &str) -> Result<(), BillingError> {
+    look(billing, customer, true).await
+}
+
+async fn look(billing: &Billing, customer: &str, is_deleted: bool) -> Result<(), BillingError> {
     let _alone = billing.locks.hold(&format!("customer:{customer}")).await?;
     let name = customer.to_owned();
     // Only what was there before Stripe is asked is answered by what it says.
@@ -31,7 +44,7 @@ pub async fn refresh(billing: &Billing, customer: &str) -> Result<(), BillingErr
             Ok::<_, BillingError>((person, inbox::pending_of(tx, &name)?, deleted))
         })
         .await?;
-    let deletion = was_deleted || pending.iter().any(|(_, deleted)| *deleted);
+    let deletion = is_deleted || was_deleted || pending.iter().any(|(_, deleted)| *deleted);
     let events: Vec<String> = pending.into_iter().map(|(id, _)| id).collect();
     let user = match user {
         Some(user) => user,
