@@ -6,7 +6,6 @@ use super::model;
 use super::relay::PATIENCE;
 use super::stage::Stage;
 use super::writers::{End, Events};
-use crate::support::place::Place;
 use autocrea_protocol::generation::{StreamCode, StreamEvent};
 use autocrea_sandbox::stripe::SessionPayment;
 use reqwest::{Method, Response};
@@ -15,16 +14,8 @@ use std::time::Duration;
 use tokio::time::timeout;
 use uuid::Uuid;
 
-/// Whether there is a database that several relays can share.
-fn can_be_shared() -> bool {
-    Place::bare().is_shared()
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn money_survives_two_relays_of_which_now_one_dies_and_now_the_other() {
-    if !can_be_shared() {
-        return;
-    }
     let chances = Chances::of("replicas");
     let kills = in_form(12, 200);
     let stage = Stage::set(in_form(4, 6), 2).await;
@@ -49,9 +40,6 @@ async fn until(stream: &mut Events, wanted: impl Fn(&Value) -> bool) -> Value {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_survivor_knows_and_tells_what_the_other_did() {
-    if !can_be_shared() {
-        return;
-    }
     let stage = Stage::set(1, 2).await;
     stage.open().await;
     let (ana, [first, second]) = (&stage.people[0], [&stage.relays[0], &stage.relays[1]]);

@@ -80,7 +80,8 @@ impl Stage {
         rustls::crypto::ring::default_provider().install_default().ok();
         let sandbox = Sandbox::start(Options::default()).await.expect("a sandbox");
         let (model, asked) = model::start().await;
-        let place = Place::new();
+        // Several relays need a database that they can share, whichever this run is on.
+        let place = if relays > 1 { Place::shared() } else { Place::new() };
         let addresses: Vec<SocketAddr> = (0..relays).map(|_| free_address()).collect();
         let first = format!("http://{}", addresses[0]);
         let here = place.path().display().to_string();
