@@ -114,7 +114,8 @@ pub fn address_is_known(tx: &mut Tx<'_>, user: &UserId) -> Result<(), DbError> {
     Ok(())
 }
 
-/// Takes at most `most` mails that are due, oldest first, and puts each off.
+/// Takes at most `most` mails that are due, oldest first, and puts each off. Why an earlier attempt
+/// failed is forgotten: while an attempt is under way nothing is known of it.
 ///
 /// # Errors
 /// If the database refuses.
@@ -143,7 +144,7 @@ pub fn take(tx: &mut Tx<'_>, most: u32) -> Result<Vec<Due>, DbError> {
     let until = now.plus_millis(TAKEN_FOR_MILLIS);
     for mail in &due {
         tx.execute(
-            "UPDATE mails SET attempts = ?2, due_at = ?3 WHERE id = ?1",
+            "UPDATE mails SET attempts = ?2, due_at = ?3, error = NULL WHERE id = ?1",
             &[&mail.id, &mail.attempts, &until],
         )?;
     }

@@ -61,7 +61,7 @@ async fn resends_bad_days_are_waited_for_and_a_mail_still_comes_once() {
     one(&world, "welcome").await;
 }
 
-/// Waits until the welcome mail has been tried once more, without success.
+/// Waits until the latest attempt at the welcome mail is over, without success.
 async fn failed(world: &World) {
     const TRIED: &str = "SELECT COUNT(*) FROM mails WHERE kind = 'welcome' AND due_at > ?1
         AND error IS NOT NULL";
