@@ -7,7 +7,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::{Db, DbError, Lock};
 use crate::generation::{Generations, OpenError};
-use crate::joxcoder::JoxCoder;
+use crate::joxcoder::{self, JoxCoder};
 use crate::lease::Lease;
 use crate::ledger;
 use crate::limits::Limits;
@@ -35,6 +35,9 @@ pub enum StartError {
     /// The mails' keys or client.
     #[error("mails cannot be sent: {0}")]
     Mail(#[from] mail::OpenError),
+    /// The model's client could not be made.
+    #[error(transparent)]
+    JoxCoder(#[from] joxcoder::OpenError),
     /// Stripe's client could not be made.
     #[error(transparent)]
     Stripe(#[from] StripeFault),
@@ -110,7 +113,7 @@ impl App {
         let redis = redis(&config, &db).await?;
         let lease = Lease::take(db.clone()).await?;
         let clerk = Clerk::new(config.clerk.clone())?;
-        let joxcoder = JoxCoder::new(config.joxcoder.clone(), config.generation.clone())?;
+        let joxcoder = JoxCoder::new(&config.joxcoder, config.generation.clone())?;
         let config = Arc::new(config);
         let generations = Generations::open(
             Arc::clone(&config),

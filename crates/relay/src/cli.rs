@@ -256,6 +256,7 @@ async fn serve(config: Config) -> ExitCode {
             complain(&error);
             return match error {
                 StartError::Http(_)
+                | StartError::JoxCoder(_)
                 | StartError::Generations(_)
                 | StartError::Mail(_)
                 | StartError::Stripe(_)

@@ -92,6 +92,8 @@ fn failed(fault: &JoxCoderError) -> Outcome {
     Outcome::Failed(match fault {
         JoxCoderError::Timeout(_) => StreamCode::UpstreamTimeout,
         JoxCoderError::Connection(_)
+        | JoxCoderError::Broken(_)
+        | JoxCoderError::Question
         | JoxCoderError::Status(_)
         | JoxCoderError::Read(_)
         | JoxCoderError::BrokenOff => StreamCode::UpstreamFailed,

@@ -20,9 +20,19 @@ use crate::config::{GenerationSettings, JoxCoderSettings};
 use crate::upstream::Service;
 use autocrea_protocol::Tokens;
 use autocrea_protocol::generation::Message;
-use reqwest::{StatusCode, header};
+use bytes::Bytes;
+use futures_util::FutureExt as _;
+use http::{HeaderValue, Request, Response, StatusCode, Uri, header};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::{self, Client};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rustls_platform_verifier::ConfigVerifierExt as _;
 use secrecy::ExposeSecret;
 use serde::Serialize;
+use std::error::Error;
 use std::time::Duration;
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -37,6 +47,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a connection waits for the next question.
 const POOL_IDLE: Duration = Duration::from_secs(30);
+/// The most that is read of the network at once. A client that is not told reads ahead by up to
+/// 400 KiB a connection when the model is faster than we are.
+const READ_BYTES: usize = 16 << 10;
 /// Once the model has given its reason to end, how long its usage and `[DONE]` may take.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 /// After `[DONE]` the response's own end is awaited so long, so that the connection is used again.
@@ -54,9 +67,15 @@ pub struct Question {
 /// Why there is no answer, or not the whole of it.
 #[derive(Debug, thiserror::Error)]
 pub enum JoxCoderError {
-    /// No connection, or it broke.
+    /// No connection, or it broke before the answer began.
     #[error("the connection to the model failed")]
-    Connection(#[source] reqwest::Error),
+    Connection(#[source] legacy::Error),
+    /// The connection broke while the model was answering.
+    #[error("the connection to the model broke")]
+    Broken(#[source] hyper::Error),
+    /// The question cannot be written.
+    #[error("the question cannot be written")]
+    Question,
     /// An answer other than success.
     #[error("the model's endpoint answered {0}")]
     Status(StatusCode),
@@ -109,36 +128,74 @@ struct StreamOptions {
     include_usage: bool,
 }
 
+/// Why there is no client.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// `JOXCODER_URL` is nowhere to connect to.
+    #[error("the model's address cannot be used")]
+    Address,
+    /// `HF_TOKEN` holds what no header may.
+    #[error("the model's token cannot be sent")]
+    Token,
+    /// The system has no usable certificates.
+    #[error("no encrypted connections can be made: {0}")]
+    Tls(#[from] rustls::Error),
+}
+
 /// A client of the endpoint; cheap to clone.
+///
+/// It is hyper's own, and speaks HTTP/1.1: an answer is one long response, and what is read ahead of
+/// whoever listens must be bounded.
 #[derive(Clone, Debug)]
 pub struct JoxCoder {
-    http: reqwest::Client,
-    settings: JoxCoderSettings,
+    http: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    model: String,
     patience: GenerationSettings,
-    address: String,
+    address: Uri,
+    authorization: Option<HeaderValue>,
 }
 
 impl JoxCoder {
     /// A client for these settings.
     ///
     /// # Errors
-    /// If the process has no TLS provider or no usable certificates.
+    /// [`OpenError`].
     pub fn new(
-        settings: JoxCoderSettings,
+        settings: &JoxCoderSettings,
         patience: GenerationSettings,
-    ) -> Result<Self, reqwest::Error> {
+    ) -> Result<Self, OpenError> {
         // The ring provider is this workspace's only one; installing it twice is harmless.
         rustls::crypto::ring::default_provider().install_default().ok();
-        let http = reqwest::Client::builder()
-            .connect_timeout(CONNECT_TIMEOUT)
+        let mut tcp = HttpConnector::new();
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config(rustls::ClientConfig::with_platform_verifier()?)
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(tcp);
+        let http = Client::builder(TokioExecutor::new())
             // Shorter than what proxies keep: a question on a connection that is just being closed
             // has failed, since it may not be asked twice.
             .pool_idle_timeout(POOL_IDLE)
-            .redirect(reqwest::redirect::Policy::none())
-            .tcp_nodelay(true)
-            .build()?;
+            .pool_timer(TokioTimer::new())
+            .http1_max_buf_size(READ_BYTES)
+            .build(connector);
         let address = format!("{}/chat/completions", settings.url.trim_end_matches('/'));
-        Ok(Self { http, settings, patience, address })
+        let address = url::Url::parse(&address).map_err(|_| OpenError::Address)?;
+        let authorization = settings.token.as_ref().map(|token| {
+            let mut value = HeaderValue::try_from(format!("Bearer {}", token.expose_secret()))?;
+            value.set_sensitive(true);
+            Ok::<_, http::header::InvalidHeaderValue>(value)
+        });
+        Ok(Self {
+            http,
+            model: settings.model.clone(),
+            patience,
+            address: address.as_str().parse().map_err(|_| OpenError::Address)?,
+            authorization: authorization.transpose().map_err(|_| OpenError::Token)?,
+        })
     }
 
     /// Sends a question and waits until the endpoint begins to answer. While it is scaling up,
@@ -156,7 +213,7 @@ impl JoxCoder {
         let mut pause = FIRST_PAUSE;
         loop {
             let began = Instant::now();
-            let failed = |came: &Result<reqwest::Response, JoxCoderError>| match came {
+            let failed = |came: &Result<Response<Incoming>, JoxCoderError>| match came {
                 Ok(answer) => answer.status().is_server_error(),
                 Err(_) => true,
             };
@@ -167,7 +224,7 @@ impl JoxCoder {
                 // A held request has spent its time on scaling up, which the total leaves out.
                 let answering_since = if hold.is_some() { Instant::now() } else { began };
                 return Ok(Answer {
-                    response,
+                    body: response.into_body(),
                     reader: AnswerReader::default(),
                     idle: self.patience.idle_timeout,
                     until: answering_since + self.patience.total_timeout,
@@ -192,45 +249,59 @@ impl JoxCoder {
         &self,
         question: &Question,
         hold: Option<Duration>,
-    ) -> Result<reqwest::Response, JoxCoderError> {
-        let mut request =
-            self.http.post(&self.address).header(header::ACCEPT, "text/event-stream").json(&Body {
-                model: &self.settings.model,
-                messages: &question.messages,
-                max_tokens: question.max_output.get(),
-                stream: true,
-                stream_options: StreamOptions { include_usage: true },
-            });
-        if let Some(token) = &self.settings.token {
-            request = request.bearer_auth(token.expose_secret());
+    ) -> Result<Response<Incoming>, JoxCoderError> {
+        let body = serde_json::to_vec(&Body {
+            model: &self.model,
+            messages: &question.messages,
+            max_tokens: question.max_output.get(),
+            stream: true,
+            stream_options: StreamOptions { include_usage: true },
+        });
+        let body = body.map_err(|_| JoxCoderError::Question)?;
+        let mut request = Request::post(self.address.clone())
+            .header(header::CONTENT_TYPE, "application/json")
+            .header(header::ACCEPT, "text/event-stream");
+        if let Some(authorization) = &self.authorization {
+            request = request.header(header::AUTHORIZATION, authorization);
         }
         if let Some(hold) = hold {
-            request = request.header(SCALE_UP_HEADER, hold.as_secs().max(1).to_string());
+            request = request.header(SCALE_UP_HEADER, hold.as_secs().max(1));
         }
+        let request = request.body(Full::from(body)).map_err(|_| JoxCoderError::Question)?;
         let patience = self.patience.idle_timeout + hold.unwrap_or_default();
-        match timeout(patience, request.send()).await {
+        match timeout(patience, self.http.request(request)).await {
             Err(_) => Err(JoxCoderError::Timeout(Patience::Idle)),
-            Ok(Err(fault)) if fault.is_timeout() => {
+            Ok(Err(fault)) if took_too_long(&fault) => {
                 Err(JoxCoderError::Timeout(Patience::Connecting))
             }
-            Ok(answered) => {
-                answered.map_err(|fault| JoxCoderError::Connection(fault.without_url()))
-            }
+            Ok(answered) => answered.map_err(JoxCoderError::Connection),
         }
     }
+}
+
+/// Whether a connection did not come about in time.
+fn took_too_long(fault: &legacy::Error) -> bool {
+    let mut cause = fault.source();
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<std::io::Error>() {
+            return error.kind() == std::io::ErrorKind::TimedOut;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 /// An answer that has begun.
 #[derive(Debug)]
 pub struct Answer {
-    response: reqwest::Response,
+    body: Incoming,
     reader: AnswerReader,
     idle: Duration,
     until: Instant,
 }
 
 impl Answer {
-    /// The text of the next read that brings any; `None` at the end. Safe to drop while waiting.
+    /// The next text, with what else has come by then; false at the end. Safe to drop while waiting.
     ///
     /// On failure the text that had arrived before the fault is left in `batch`.
     ///
@@ -242,9 +313,9 @@ impl Answer {
             // A model that has given its reason owes nothing more that is worth failing for.
             let patience = if ending.is_whole() { LAST_WORDS.min(self.idle) } else { self.idle };
             let idle_until = Instant::now() + patience;
-            let read = match timeout_at(idle_until.min(self.until), self.response.chunk()).await {
+            let read = match timeout_at(idle_until.min(self.until), chunk(&mut self.body)).await {
                 _ if ending.is_whole() && self.until <= Instant::now() => return Ok(false),
-                Ok(read) => read.map_err(|fault| JoxCoderError::Connection(fault.without_url())),
+                Ok(read) => read.transpose().map_err(JoxCoderError::Broken),
                 Err(_) if self.until <= idle_until => Err(JoxCoderError::Timeout(Patience::Total)),
                 Err(_) => Err(JoxCoderError::Timeout(Patience::Idle)),
             };
@@ -252,6 +323,7 @@ impl Answer {
                 Ok(Some(bytes)) => {
                     self.reader.push(&bytes, batch)?;
                     if batch.pieces > 0 {
+                        self.gather(batch).await?;
                         return Ok(true);
                     }
                 }
@@ -262,6 +334,24 @@ impl Answer {
             }
         }
         Ok(false)
+    }
+
+    /// Adds what is there already. A model that is fast sends many pieces while one of them is being
+    /// passed on; one by one each of them would cost a write to every client.
+    async fn gather(&mut self, batch: &mut Batch) -> Result<(), JoxCoderError> {
+        while batch.text.len() < READ_BYTES && !self.ending().done {
+            // Whoever reads the network must have its turn first.
+            tokio::task::yield_now().await;
+            match chunk(&mut self.body).now_or_never() {
+                Some(Some(Ok(bytes))) => self.reader.push(&bytes, batch)?,
+                Some(Some(Err(fault))) if !self.ending().is_whole() => {
+                    return Err(JoxCoderError::Broken(fault));
+                }
+                // Nothing more for now; the end is seen again by whoever asks next.
+                _ => break,
+            }
+        }
+        Ok(())
     }
 
     /// What the model has said about the end so far.
@@ -275,8 +365,23 @@ impl Answer {
     pub fn leave(mut self) {
         if self.ending().done {
             tokio::spawn(timeout(TAIL, async move {
-                while let Ok(Some(_)) = self.response.chunk().await {}
+                while let Some(Ok(_)) = chunk(&mut self.body).await {}
             }));
+        }
+    }
+}
+
+/// The next bytes of a response; safe to drop while waiting.
+async fn chunk(body: &mut Incoming) -> Option<Result<Bytes, hyper::Error>> {
+    loop {
+        match body.frame().await? {
+            // Trailers say nothing here.
+            Ok(frame) => {
+                if let Ok(data) = frame.into_data() {
+                    return Some(Ok(data));
+                }
+            }
+            Err(fault) => return Some(Err(fault)),
         }
     }
 }

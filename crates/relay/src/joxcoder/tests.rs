@@ -69,7 +69,7 @@ fn client(url: &str) -> JoxCoder {
         max_prompt_bytes: 1 << 18,
         max_body_bytes: 1 << 23,
     };
-    JoxCoder::new(settings, patience).expect("a client")
+    JoxCoder::new(&settings, patience).expect("a client")
 }
 
 fn question() -> Question {
