@@ -2,6 +2,7 @@
 
 use crate::auth::Clerk;
 use crate::billing::Billing;
+use crate::billing::intake::Intake;
 use crate::changes::Changes;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -77,6 +78,8 @@ pub struct App {
     pub clerk: Clerk,
     /// Plans and payments.
     pub billing: Arc<Billing>,
+    /// Where Stripe's events come in.
+    pub intake: Intake,
     /// What people are told.
     pub mail: Arc<Mail>,
     /// This process's lease on the reservations that it makes.
@@ -133,6 +136,7 @@ impl App {
             snapshots: Snapshots::new(redis.clone()),
             redis,
             config,
+            intake: Intake::new(db.clone()),
             db,
             clock,
             changes,

@@ -124,7 +124,7 @@ fn refused(error: TokenError) -> ApiError {
 /// If the database refuses.
 pub async fn sight(app: &Arc<App>, user: &UserId, lang: Lang) -> Result<Seen, DbError> {
     let id = user.clone();
-    if let Some(seen) = app.db.read(move |tx| account::seen(tx, &id)).await? {
+    if let Some(seen) = app.db.glance(move |tx| account::seen(tx, &id)).await? {
         return Ok(seen);
     }
     let (id, config) = (user.clone(), Arc::clone(&app.config));

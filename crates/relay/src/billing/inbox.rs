@@ -1,14 +1,15 @@
 //! The inbox of Stripe's events.
 //!
-//! [`receive`] makes an event durable; only then is Stripe answered. The worker [`take`]s what is
+//! [`receive`] makes events durable; only then is Stripe answered. The worker [`take`]s what is
 //! due, which puts it off for a while, so that an event whose worker dies comes again by itself,
 //! and ends it in the same transaction as its effect. The key is the event's id: a second delivery
 //! changes nothing.
 
 use super::departed;
-use crate::db::{DbError, Row, Tx};
+use crate::db::{DbError, Param, Row, Tx};
 use crate::stripe::envelope::Envelope;
 use autocrea_protocol::UnixMillis;
+use bytes::Bytes;
 
 /// An event that is due.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,16 +58,28 @@ fn put_off_millis(attempts: i64) -> i64 {
     (1000_i64 << doublings).min(300_000)
 }
 
-/// Keeps an event. False if it had come before. One of a customer of somebody who has left keeps no
-/// payload and changes nothing.
+/// An event that has come, and its raw body.
+#[derive(Clone, Debug)]
+pub struct Arrival {
+    /// What it is about.
+    pub event: Envelope,
+    /// As it came.
+    pub payload: Bytes,
+}
+
+/// Keeps events; answers of each whether it had not come before. One of a customer of somebody who
+/// has left keeps no payload and changes nothing.
+///
+/// Who has several gives them in the order of their ids, as two relays may be sent the same.
 ///
 /// # Errors
 /// If the database refuses.
-pub fn receive(tx: &mut Tx<'_>, event: &Envelope, payload: &[u8]) -> Result<bool, DbError> {
+pub fn receive(tx: &mut Tx<'_>, arrivals: &[Arrival]) -> Result<Vec<bool>, DbError> {
     let now = tx.now();
-    let state = if event.is_handled() { "pending" } else { "ignored" };
-    let ended = (!event.is_handled()).then_some(now);
-    let made = tx.query_opt(
+    let rows: Vec<Columns<'_>> = arrivals.iter().map(|one| Columns::of(one, now)).collect();
+    let params: Vec<[&dyn Param; 12]> = rows.iter().map(Columns::params).collect();
+    let params: Vec<&[&dyn Param]> = params.iter().map(|params| &params[..]).collect();
+    let made = tx.query_each(
         "INSERT INTO stripe_events
              (id, kind, object_id, object_type, customer, charge, created, received_at, payload,
               state, due_at, ended_at, hangs_on)
@@ -74,26 +87,57 @@ pub fn receive(tx: &mut Tx<'_>, event: &Envelope, payload: &[u8]) -> Result<bool
          ON CONFLICT (id) DO NOTHING
          RETURNING EXISTS (SELECT 1 FROM departed_customers)
              AND NOT EXISTS (SELECT 1 FROM customers WHERE id = ?5)",
-        &[
+        &params,
+        |row| row.get::<bool>(0),
+    )?;
+    for (arrival, made) in arrivals.iter().zip(&made) {
+        if *made == Some(true) {
+            turn_away_departed(tx, &arrival.event)?;
+        }
+    }
+    Ok(made.iter().map(Option::is_some).collect())
+}
+
+/// The columns that are not the event's own.
+struct Columns<'a> {
+    event: &'a Envelope,
+    payload: &'a [u8],
+    created: UnixMillis,
+    received_at: UnixMillis,
+    state: &'static str,
+    ended_at: Option<UnixMillis>,
+}
+
+impl<'a> Columns<'a> {
+    fn of(arrival: &'a Arrival, now: UnixMillis) -> Self {
+        let handled = arrival.event.is_handled();
+        Self {
+            event: &arrival.event,
+            payload: &arrival.payload,
+            created: UnixMillis::from_secs(arrival.event.created),
+            received_at: now,
+            state: if handled { "pending" } else { "ignored" },
+            ended_at: (!handled).then_some(now),
+        }
+    }
+
+    fn params(&self) -> [&dyn Param; 12] {
+        let event = self.event;
+        [
             &event.id,
             &event.kind,
             &event.object_id,
             &event.object_type,
             &event.customer,
             &event.charge,
-            &UnixMillis::from_secs(event.created),
-            &now,
-            &payload,
-            &state,
-            &ended,
+            &self.created,
+            &self.received_at,
+            &self.payload,
+            &self.state,
+            &self.ended_at,
             &event.hangs_on,
-        ],
-        |row| row.get::<bool>(0),
-    )?;
-    if made == Some(true) {
-        turn_away_departed(tx, event)?;
+        ]
     }
-    Ok(made.is_some())
 }
 
 /// What begins something that can be charged for.

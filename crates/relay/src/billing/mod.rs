@@ -17,6 +17,7 @@ pub mod departed;
 pub mod facts;
 pub mod fold;
 pub mod inbox;
+pub mod intake;
 pub mod locks;
 pub mod lots;
 mod months;

@@ -5,11 +5,13 @@
 //! customer is brought up to date besides, so that even an event that Stripe no longer keeps is
 //! made good.
 
+use super::inbox::Arrival;
 use super::{Billing, BillingError, apply, inbox, prices, refresh};
 use crate::db::DbError;
 use crate::stripe::envelope::Envelope;
 use crate::stripe::events::Which;
 use autocrea_protocol::UnixMillis;
+use bytes::Bytes;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -90,17 +92,14 @@ async fn missed(billing: &Arc<Billing>, which: Which) -> Result<(), BillingError
 }
 
 fn keep(tx: &mut crate::db::Tx<'_>, events: &[String]) -> Result<usize, DbError> {
-    let mut found = 0;
-    for raw in events {
-        // One that is not readable, or changes nothing here, was never worth a delivery.
-        match Envelope::read(raw.as_bytes()) {
-            Ok(event) if event.is_handled() => {
-                found += usize::from(inbox::receive(tx, &event, raw.as_bytes())?);
-            }
-            _ => {}
-        }
-    }
-    Ok(found)
+    // One that is not readable, or changes nothing here, was never worth a delivery.
+    let readable = events.iter().filter_map(|raw| {
+        let event = Envelope::read(raw.as_bytes()).ok()?;
+        event.is_handled().then(|| Arrival { event, payload: Bytes::from(raw.clone()) })
+    });
+    let mut arrivals: Vec<Arrival> = readable.collect();
+    arrivals.sort_by(|one, other| one.event.id.cmp(&other.event.id));
+    Ok(inbox::receive(tx, &arrivals)?.into_iter().filter(|new| *new).count())
 }
 
 /// Brings the customer of every live subscription up to date.

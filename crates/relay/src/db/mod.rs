@@ -172,6 +172,25 @@ impl Db {
         }
     }
 
+    /// As [`Db::read`], for a row or two that are found by their keys: where the engine is in this
+    /// process that takes less than handing it to another thread, so it is done where it is asked.
+    ///
+    /// # Errors
+    /// As [`Db::read`].
+    pub async fn glance<T, E>(
+        &self,
+        work: impl FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<DbError> + Send + 'static,
+    {
+        match &*self.kept {
+            Kept::Sqlite(engine) => engine.glance(work).await,
+            Kept::Postgres(engine) => engine.run(false, work).await,
+        }
+    }
+
     /// Holds `key` among the processes that share the database; nothing where there is only one.
     /// Within this process the caller sees to it.
     ///
@@ -334,6 +353,31 @@ impl<'a> Tx<'a> {
         }
     }
 
+    /// Runs a statement with each set of parameters, in order; answers the first row of each, if
+    /// it has one. On PostgreSQL all of them are one exchange.
+    ///
+    /// # Errors
+    /// As [`Tx::query_opt`]; what came before the fault has been done.
+    pub fn query_each<T>(
+        &mut self,
+        sql: &'static str,
+        sets: &[&[&dyn Param]],
+        read: impl Fn(&Row<'_>) -> Result<T, DbError>,
+    ) -> Result<Vec<Option<T>>, DbError> {
+        match &mut self.engine {
+            Engine::Sqlite(_) => {
+                sets.iter().map(|params| self.query_opt(sql, params, &read)).collect()
+            }
+            Engine::Postgres(session) => {
+                let answers = session.query_each(sql, sets)?;
+                let first = |rows: &Vec<tokio_postgres::Row>| {
+                    rows.first().map(|row| read(&Row(Source::Postgres(row)))).transpose()
+                };
+                answers.iter().map(first).collect()
+            }
+        }
+    }
+
     /// Holds a person's row until the transaction ends. Whoever reads and then writes what belongs
     /// to one person does this first: on PostgreSQL two such transactions really run side by side.
     /// On SQLite they never do, and nothing happens; nor if there is no such person.
@@ -348,14 +392,6 @@ impl<'a> Tx<'a> {
                 session.send_later("SELECT 1 FROM people WHERE id = ?1 FOR UPDATE", user)
             }
             _ => Ok(()),
-        }
-    }
-
-    /// Says that the next statement is the last, and that the transaction is to be kept if that
-    /// succeeds, whatever the function answers: so both can be done in one exchange.
-    pub fn end_with_next(&mut self) {
-        if let Engine::Postgres(session) = &mut self.engine {
-            session.end_with_next();
         }
     }
 

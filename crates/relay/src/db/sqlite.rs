@@ -10,7 +10,7 @@ use super::job::{Job, caught, job};
 use super::{DbError, Engine, Tx, log, migrations};
 use crate::changes::Changes;
 use crate::clock::Clock;
-use autocrea_protocol::UserId;
+use autocrea_protocol::{UnixMillis, UserId};
 use parking_lot::Mutex;
 use rusqlite::{Connection, OpenFlags};
 use std::collections::BTreeSet;
@@ -47,6 +47,9 @@ impl Sqlite {
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "foreign_keys", "ON")?;
+        // What a savepoint may have to put back is kept in memory: in a file, which is the rule, it
+        // is written several times as much as the log.
+        connection.pragma_update(None, "temp_store", "MEMORY")?;
         connection.pragma_update(None, "wal_autocheckpoint", log::CHECKPOINT_PAGES)?;
         connection.set_prepared_statement_cache_capacity(256);
         migrations::sqlite(&mut connection)?;
@@ -103,19 +106,43 @@ impl Sqlite {
         permit.forget();
         let now = self.clock.now();
         let readers = Arc::clone(&self.readers);
-        let done = tokio::task::spawn_blocking(move || {
-            let connection = readers.idle.lock().pop();
-            let result = match &connection {
-                Some(connection) => {
-                    read_on(connection, Tx::new(Engine::Sqlite(connection), now), work)
-                }
-                None => Err(DbError::Closed.into()),
-            };
-            readers.idle.lock().extend(connection);
-            readers.free.add_permits(1);
-            result
-        });
+        let done = tokio::task::spawn_blocking(move || readers.read(now, work));
         done.await.unwrap_or_else(|_| Err(DbError::Panicked.into()))
+    }
+
+    pub(super) async fn glance<T, E>(
+        &self,
+        work: impl FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<DbError> + Send + 'static,
+    {
+        match self.readers.free.try_acquire() {
+            Ok(permit) => {
+                permit.forget();
+                self.readers.read(self.clock.now(), work)
+            }
+            Err(_) => self.read(work).await,
+        }
+    }
+}
+
+impl Readers {
+    /// Reads on an idle connection; there is one for whoever has taken a permit, which is given back.
+    fn read<T, E: From<DbError>>(
+        &self,
+        now: UnixMillis,
+        work: impl FnOnce(&mut Tx<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let connection = self.idle.lock().pop();
+        let result = match &connection {
+            Some(connection) => read_on(connection, Tx::new(Engine::Sqlite(connection), now), work),
+            None => Err(DbError::Closed.into()),
+        };
+        self.idle.lock().extend(connection);
+        self.free.add_permits(1);
+        result
     }
 }
 
@@ -124,9 +151,10 @@ fn read_on<T, E: From<DbError>>(
     mut tx: Tx<'_>,
     work: impl FnOnce(&mut Tx<'_>) -> Result<T, E>,
 ) -> Result<T, E> {
-    connection.execute_batch("BEGIN DEFERRED").map_err(DbError::from)?;
+    let batch = |sql| connection.prepare_cached(sql)?.raw_execute();
+    batch("BEGIN DEFERRED").map_err(DbError::from)?;
     let result = caught(work, &mut tx);
-    connection.execute_batch("ROLLBACK").map_err(DbError::from)?;
+    batch("ROLLBACK").map_err(DbError::from)?;
     result
 }
 

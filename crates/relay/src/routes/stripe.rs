@@ -6,8 +6,9 @@ use super::webhook::{self, Received};
 use crate::account;
 use crate::app::App;
 use crate::auth::Person;
+use crate::billing::BillingError;
 use crate::billing::checkout::{self, CheckoutError};
-use crate::billing::{BillingError, inbox};
+use crate::billing::inbox::Arrival;
 use crate::db::DbError;
 use crate::error::ApiError;
 use crate::lang::Lang;
@@ -150,11 +151,8 @@ pub(super) async fn webhooks(
         webhook::failed(SIGNATURE)
     })?;
     let handled = event.is_handled();
-    let kept = app.db.write(move |tx| {
-        tx.end_with_next();
-        inbox::receive(tx, &event, &body)
-    });
-    let outcome = if kept.await? { Webhook::Accepted } else { Webhook::Duplicate };
+    let kept = app.intake.receive(Arrival { event, payload: body }).await?;
+    let outcome = if kept { Webhook::Accepted } else { Webhook::Duplicate };
     metrics::webhook(Service::Stripe, outcome);
     if handled {
         app.billing.wake.notify_one();

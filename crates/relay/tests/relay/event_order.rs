@@ -7,6 +7,7 @@
 
 use crate::support::place::Place;
 use autocrea_protocol::{AccountSnapshot, UserId};
+use autocrea_relay::billing::inbox::Arrival;
 use autocrea_relay::billing::{Billing, inbox, refresh, worker};
 use autocrea_relay::changes::Changes;
 use autocrea_relay::clock::Clock;
@@ -211,11 +212,11 @@ impl Desk {
     /// What the webhook does.
     async fn receive(&self, events: &[Value]) {
         for event in events {
-            let raw = event.to_string();
-            let envelope = Envelope::of(event).expect("an event");
+            let payload = event.to_string().into();
+            let arrival = Arrival { event: Envelope::of(event).expect("an event"), payload };
             self.billing
                 .db
-                .write(move |tx| inbox::receive(tx, &envelope, raw.as_bytes()))
+                .write(move |tx| inbox::receive(tx, &[arrival]))
                 .await
                 .expect("a database");
         }

@@ -10,7 +10,7 @@ use super::fault::Fault;
 use super::sql::translated;
 use crate::db::{DbError, Param, SqlValue};
 use autocrea_protocol::UserId;
-use futures_util::future::{join_all, join3};
+use futures_util::future::{join, join_all, try_join_all};
 use std::collections::HashMap;
 use std::pin::pin;
 use std::task::{Context, Poll};
@@ -32,17 +32,7 @@ pub(in crate::db) struct Session {
     ahead: Vec<Ahead>,
     /// Why the running transaction cannot be committed any more.
     failed: Option<Fault>,
-    ending: Ending,
     used: Instant,
-}
-
-/// Whether the commit goes along with the last statement.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Ending {
-    Apart,
-    WithTheNext,
-    /// It has.
-    Over,
 }
 
 type Value<'a> = &'a (dyn ToSql + Sync);
@@ -67,7 +57,6 @@ impl Session {
             statements: HashMap::new(),
             ahead: Vec::new(),
             failed: None,
-            ending: Ending::Apart,
             used: Instant::now(),
         })
     }
@@ -98,13 +87,7 @@ impl Session {
     pub(super) fn begin(&mut self, command: &'static str) {
         self.ahead.clear();
         self.failed = None;
-        self.ending = Ending::Apart;
         self.ahead.push(Ahead::Command(command));
-    }
-
-    /// Commits together with the next statement, if that succeeds.
-    pub(in crate::db) const fn end_with_next(&mut self) {
-        self.ending = Ending::WithTheNext;
     }
 
     /// Ends it for good. An error means that nothing was written, or that nobody knows.
@@ -116,16 +99,13 @@ impl Session {
             self.rollback();
             return Err(fault);
         }
-        if self.ending == Ending::Over {
-            return Ok(());
-        }
         self.ahead.push(Ahead::Command("COMMIT"));
         self.send_ahead()
     }
 
     /// Ends it and leaves nothing of it.
     pub(super) fn rollback(&mut self) {
-        let begun = !self.is_untouched() && self.ending != Ending::Over;
+        let begun = !self.is_untouched();
         self.ahead.clear();
         if begun {
             self.ahead.push(Ahead::Command("ROLLBACK"));
@@ -161,10 +141,14 @@ impl Session {
         sql: &'static str,
         params: &[&dyn Param],
     ) -> Result<usize, DbError> {
-        let changed = self.ask(sql, params, async |client, statement, values| {
-            client.execute(statement, values).await
-        })?;
-        Ok(usize::try_from(changed).unwrap_or(usize::MAX))
+        let changed = self.ask(
+            sql,
+            &[params],
+            &async |client: &Client, statement: &Statement, values: &[Value<'_>]| {
+                client.execute(statement, values).await
+            },
+        )?;
+        Ok(changed.first().map_or(0, |rows| usize::try_from(*rows).unwrap_or(usize::MAX)))
     }
 
     /// All rows that a statement answers.
@@ -173,32 +157,41 @@ impl Session {
         sql: &'static str,
         params: &[&dyn Param],
     ) -> Result<Vec<Row>, DbError> {
-        self.ask(sql, params, async |client, statement, values| {
+        Ok(self.query_each(sql, &[params])?.pop().unwrap_or_default())
+    }
+
+    /// All rows that a statement answers to each set of parameters, in one exchange.
+    pub(in crate::db) fn query_each(
+        &mut self,
+        sql: &'static str,
+        sets: &[&[&dyn Param]],
+    ) -> Result<Vec<Vec<Row>>, DbError> {
+        self.ask(sql, sets, &async |client: &Client,
+                                    statement: &Statement,
+                                    values: &[Value<'_>]| {
             client.query(statement, values).await
         })
     }
 
+    /// Sends a statement with each set of parameters, one behind the other, and waits for all.
     fn ask<T>(
         &mut self,
         sql: &'static str,
-        params: &[&dyn Param],
-        request: impl AsyncFnOnce(&Client, &Statement, &[Value<'_>]) -> Result<T, Error>,
-    ) -> Result<T, DbError> {
+        sets: &[&[&dyn Param]],
+        request: &impl AsyncFn(&Client, &Statement, &[Value<'_>]) -> Result<T, Error>,
+    ) -> Result<Vec<T>, DbError> {
         let statement = self.prepared(sql)?;
-        let values: Vec<SqlValue<'_>> = params.iter().map(|param| param.value()).collect();
-        let values: Vec<Value<'_>> = values.iter().map(|value| value as Value<'_>).collect();
         let ahead = std::mem::take(&mut self.ahead);
-        let mut last = Vec::new();
-        if self.ending == Ending::WithTheNext {
-            self.ending = Ending::Over;
-            last.push(Ahead::Command("COMMIT"));
-        }
         let Self { client, wire, runtime, failed, used, .. } = self;
+        let one = async |params: &[&dyn Param]| {
+            let values: Vec<SqlValue<'_>> = params.iter().map(|param| param.value()).collect();
+            let values: Vec<Value<'_>> = values.iter().map(|value| value as Value<'_>).collect();
+            request(client, &statement, &values).await
+        };
         let answered = drive(runtime, wire, async {
-            let asked = request(client, &statement, &values);
-            let (ahead, answer, ended) =
-                join3(sent(client, &ahead), asked, sent(client, &last)).await;
-            ahead.and(answer).and_then(|answer| ended.map(|()| answer))
+            let asked = try_join_all(sets.iter().map(|params| one(params)));
+            let (ahead, answers) = join(sent(client, &ahead), asked).await;
+            ahead.and(answers)
         });
         *used = Instant::now();
         answered.map_err(|error| {
