@@ -39,6 +39,7 @@ const PATIENCE: Patience =
 /// what it takes to write their ends.
 const GRACE: Duration = Duration::from_secs(35);
 const MAX_HEADERS: usize = 64;
+/// What a connection may hold of a request's head, and of answers that its client does not read.
 const BUFFER: usize = 64 * 1024;
 
 /// Where a connection comes from.

@@ -21,9 +21,9 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// What a tail keeps of frames that are in the spool already.
-pub const TAIL_BYTES: usize = 64 << 10;
+pub const TAIL_BYTES: usize = 32 << 10;
 /// What may wait for the spool before the runner has to wait too.
-pub const UNSPOOLED_BYTES: usize = 64 << 10;
+pub const UNSPOOLED_BYTES: usize = 32 << 10;
 /// The most that a follower takes at once.
 const TAKE_BYTES: usize = 16 << 10;
 
@@ -321,6 +321,12 @@ impl Live {
         }
         drop(tail);
         self.changed.send_replace(());
+    }
+
+    /// Whether all that was said is in the spool.
+    pub(super) fn is_spooled(&self) -> bool {
+        let tail = self.tail.lock();
+        tail.spooled >= tail.last
     }
 
     /// For the spooler: it has given up for now.

@@ -186,7 +186,7 @@ async fn streams_of_the_account_end_and_a_running_generation_is_interrupted_for_
     let spool = world.folder().join("relay.db-spool");
     if !world.relay.app.db.is_shared() {
         let spool = rusqlite::Connection::open(spool).expect("a spool");
-        let pieces = spool.query_row("SELECT COUNT(*) FROM pieces", [], |row| row.get::<_, i64>(0));
+        let pieces = spool.query_row("SELECT COUNT(*) FROM chunks", [], |row| row.get::<_, i64>(0));
         assert_eq!(pieces.expect("a count"), 0);
     }
 }

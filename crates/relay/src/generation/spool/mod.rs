@@ -4,11 +4,12 @@
 //! PostgreSQL database, unlogged tables there ([`postgres`]), from which every replica reads what any
 //! other one spooled. One thread writes: it takes whatever the running generations have that is not
 //! written yet, all of them in one go, [`BEHIND`] after the first of it was said (and said on the
-//! wire first).
+//! wire first), or as soon as one of them has ended and waits for it.
 //!
 //! Losing power, or the database, may lose some of it; a dead process does not: nobody's money
 //! depends on the spool, so it does not wait for the disk.
 
+mod chunk;
 mod postgres;
 mod sqlite;
 
@@ -43,6 +44,9 @@ pub enum SpoolError {
     /// The file cannot be made or opened.
     #[error("the spool's file cannot be opened: {0}")]
     File(std::io::Error),
+    /// What was to be written was not.
+    #[error("the spool does not take any more")]
+    Stuck,
     /// The writing thread has ended, or never began.
     #[error("the spool is closed")]
     Closed,
@@ -59,10 +63,9 @@ pub struct Page {
 
 /// Where the writing thread puts it.
 trait Store: Send {
-    /// Writes what these have that is not written, and tells them.
-    fn write(&mut self, dirty: &[Arc<Live>]) -> Result<(), SpoolError>;
-    /// Notes when a generation ended.
-    fn ended(&mut self, key: &Key, at: UnixMillis) -> Result<(), SpoolError>;
+    /// Writes what these have that is not written, and tells them; then when others ended.
+    fn write(&mut self, dirty: &[Arc<Live>], ended: &[(Key, UnixMillis)])
+    -> Result<(), SpoolError>;
     /// At start: ends what a process of before has left.
     fn end_orphans(&mut self, at: UnixMillis) -> Result<(), SpoolError>;
     /// Removes what ended before `until`; says how many streams that were.
@@ -79,7 +82,8 @@ enum Reader {
 
 enum Job {
     Dirty(Arc<Live>),
-    Flush(Arc<Live>, oneshot::Sender<Result<(), SpoolError>>),
+    /// Answered once all that came before it has been tried.
+    Flush(oneshot::Sender<()>),
     Ended(Key, UnixMillis),
     /// Streams without an end are those of a process that is no more.
     Orphans(UnixMillis, oneshot::Sender<Result<(), SpoolError>>),
@@ -144,7 +148,11 @@ impl Spool {
     /// # Errors
     /// If that does not succeed within a few seconds.
     pub async fn flush(&self, live: &Arc<Live>) -> Result<(), SpoolError> {
-        self.ask(|done| Job::Flush(Arc::clone(live), done)).await
+        self.dirty(live);
+        let (done, answer) = oneshot::channel();
+        self.jobs.send(Job::Flush(done)).map_err(|_| SpoolError::Closed)?;
+        answer.await.map_err(|_| SpoolError::Closed)?;
+        if live.is_spooled() { Ok(()) } else { Err(SpoolError::Stuck) }
     }
 
     /// Notes when a generation ended, from which its time here runs.
@@ -226,50 +234,63 @@ struct Writer<S> {
     store: S,
 }
 
+/// What is written in one go.
+#[derive(Default)]
+struct Round {
+    dirty: Vec<Arc<Live>>,
+    ended: Vec<(Key, UnixMillis)>,
+    /// Who waits for it.
+    flushes: Vec<oneshot::Sender<()>>,
+}
+
+impl Round {
+    /// Takes what can be written with the rest; gives any other job back.
+    fn take(&mut self, job: Job) -> Option<Job> {
+        match job {
+            // While a write is being tried again one may have come twice.
+            Job::Dirty(live) if self.dirty.iter().any(|known| Arc::ptr_eq(known, &live)) => {}
+            Job::Dirty(live) => self.dirty.push(live),
+            Job::Ended(key, at) => self.ended.push((key, at)),
+            Job::Flush(done) => self.flushes.push(done),
+            other => return Some(other),
+        }
+        None
+    }
+}
+
 impl<S: Store> Writer<S> {
     fn run(mut self, queue: &mpsc::Receiver<Job>) {
         while let Ok(first) = queue.recv() {
-            let mut dirty = Vec::new();
-            let mut next = Self::take(first, &mut dirty);
+            let mut round = Round::default();
+            let mut other = round.take(first);
             let until = Instant::now() + BEHIND;
-            // More of the same may come while the window is open; anything else closes it.
-            while next.is_none() {
+            // More of the same may come while the window is open; whoever waits closes it.
+            while other.is_none() && round.flushes.is_empty() {
                 match queue.recv_timeout(until.saturating_duration_since(Instant::now())) {
-                    Ok(job) => next = Self::take(job, &mut dirty),
+                    Ok(job) => other = round.take(job),
                     Err(_) => break,
                 }
             }
-            if let Some(Job::Flush(live, _)) = &next {
-                dirty.push(Arc::clone(live));
-            }
-            let written = self.write_patiently(&dirty);
-            if let Some(job) = next {
-                self.serve(job, written);
-            }
-        }
-    }
-
-    /// Puts a dirty generation aside; gives any other job back.
-    fn take(job: Job, dirty: &mut Vec<Arc<Live>>) -> Option<Job> {
-        match job {
-            Job::Dirty(live) => {
-                dirty.push(live);
-                None
-            }
-            other => Some(other),
-        }
-    }
-
-    fn serve(&mut self, job: Job, written: Result<(), SpoolError>) {
-        // Whoever asked may have gone; the work is done all the same.
-        match job {
-            Job::Dirty(_) => {}
-            Job::Flush(_, done) => drop(done.send(written)),
-            Job::Ended(key, at) => {
-                if let Err(fault) = self.store.ended(&key, at) {
-                    tracing::error!(%fault, "the spool could not note an end");
+            // Whatever else has come by then goes along.
+            while other.is_none() {
+                match queue.try_recv() {
+                    Ok(job) => other = round.take(job),
+                    Err(_) => break,
                 }
             }
+            self.write_patiently(&round);
+            // Whoever asked may have gone; the work is done all the same.
+            round.flushes.into_iter().for_each(|done| done.send(()).unwrap_or_default());
+            if let Some(job) = other {
+                self.serve(job);
+            }
+        }
+    }
+
+    fn serve(&mut self, job: Job) {
+        match job {
+            // Those are written in rounds.
+            Job::Dirty(_) | Job::Ended(..) | Job::Flush(_) => {}
             Job::Orphans(at, done) => drop(done.send(self.store.end_orphans(at))),
             Job::Sweep(until, done) => drop(done.send(self.store.sweep(until))),
             Job::Forget(user, done) => drop(done.send(self.store.forget(&user))),
@@ -277,18 +298,16 @@ impl<S: Store> Writer<S> {
     }
 
     /// Tries for a while; then the generations in question are told that they cannot go on.
-    fn write_patiently(&mut self, dirty: &[Arc<Live>]) -> Result<(), SpoolError> {
+    fn write_patiently(&mut self, round: &Round) {
         let until = Instant::now() + GIVE_UP_AFTER;
-        loop {
-            match self.store.write(dirty) {
-                Ok(()) => return Ok(()),
-                Err(fault) if Instant::now() >= until => {
-                    tracing::error!(%fault, generations = dirty.len(), "the spool cannot be written");
-                    dirty.iter().for_each(|live| live.spool_stuck());
-                    return Err(fault);
-                }
-                Err(_) => std::thread::sleep(RETRY_EVERY),
+        while let Err(fault) = self.store.write(&round.dirty, &round.ended) {
+            if Instant::now() >= until {
+                let generations = round.dirty.len();
+                tracing::error!(%fault, generations, "the spool cannot be written");
+                round.dirty.iter().for_each(|live| live.spool_stuck());
+                return;
             }
+            std::thread::sleep(RETRY_EVERY);
         }
     }
 }

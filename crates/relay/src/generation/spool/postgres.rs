@@ -1,13 +1,12 @@
 //! The spool in unlogged tables of the database that all replicas share.
 //!
 //! On connections of its own, so that text never waits for money nor money for text. What all dirty
-//! generations have is one statement; of each it is a *chunk*, or a few, whose rows are far fewer
-//! than the frames in them.
+//! generations have is one statement; of each it is a [chunk](super::chunk) or a few.
 //!
 //! A generation's end stands in its row, which its replica, or another one for a dead replica, wrote;
 //! the sweep reads it there.
 
-use super::{PAGE_BYTES, Page, SpoolError, Store, from_sql, to_sql};
+use super::{PAGE_BYTES, Page, SpoolError, Store, chunk, from_sql, to_sql};
 use crate::db::{Address, Fault};
 use crate::generation::live::{Key, Live};
 use autocrea_protocol::{UnixMillis, UserId};
@@ -18,8 +17,6 @@ use tokio::sync::Mutex;
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
-/// A longer chunk is begun anew: whoever reads holds one in memory.
-const CHUNK_BYTES: usize = 64 << 10;
 /// Chunks that are read at once; most of them are small.
 const CHUNKS_A_PAGE: i64 = 16;
 
@@ -124,12 +121,12 @@ impl Reader {
         let (mut frames, mut last) = (BytesMut::new(), after);
         for row in rows {
             let first = from_sql(row.try_get(0).map_err(Fault::from)?);
-            let chunk: &[u8] = row.try_get(1).map_err(Fault::from)?;
+            let joined: &[u8] = row.try_get(1).map_err(Fault::from)?;
             // A gap would be passed on as text that is silently missing.
             if first > last + 1 || frames.len() >= PAGE_BYTES {
                 break;
             }
-            last = take(&mut frames, chunk, first, last);
+            last = chunk::take(&mut frames, joined, first, last, u64::MAX);
         }
         Ok((last > after).then(|| Page { frames: frames.freeze(), last }))
     }
@@ -158,22 +155,6 @@ impl Reader {
     }
 }
 
-/// Takes a chunk's frames after number `last`, the chunk's own first being `first`; answers the
-/// number of the last frame taken so far.
-fn take(frames: &mut BytesMut, chunk: &[u8], first: u64, last: u64) -> u64 {
-    let (mut rest, mut seq) = (chunk, first);
-    // A frame ends with an empty line, and holds none: its data is JSON.
-    while let Some(end) = rest.windows(2).position(|two| two == b"\n\n") {
-        let (frame, after) = rest.split_at(end + 2);
-        if seq > last {
-            frames.extend_from_slice(frame);
-        }
-        rest = after;
-        seq += 1;
-    }
-    last.max(seq - 1)
-}
-
 /// What is said in one statement.
 #[derive(Default)]
 struct Said<'a> {
@@ -185,23 +166,14 @@ struct Said<'a> {
 }
 
 impl<'a> Said<'a> {
-    /// Adds what one generation has not spooled, in chunks.
+    /// Adds what one generation has not spooled.
     fn add(&mut self, key: &'a Key, frames: &[(u64, Bytes)]) {
-        let begun = self.frames.len();
-        for (seq, frame) in frames {
-            let fits = self.frames.len() > begun
-                && self.frames.last().is_some_and(|it| it.len() + frame.len() <= CHUNK_BYTES);
-            if !fits {
-                self.users.push(key.user.as_str());
-                self.generations.push(key.generation.to_string());
-                self.first.push(to_sql(*seq));
-                self.last.push(to_sql(*seq));
-                self.frames.push(BytesMut::new());
-            }
-            if let (Some(chunk), Some(last)) = (self.frames.last_mut(), self.last.last_mut()) {
-                chunk.extend_from_slice(frame);
-                *last = to_sql(*seq);
-            }
+        for chunk in chunk::join(frames) {
+            self.users.push(key.user.as_str());
+            self.generations.push(key.generation.to_string());
+            self.first.push(to_sql(chunk.first));
+            self.last.push(to_sql(chunk.last));
+            self.frames.push(chunk.frames);
         }
     }
 
@@ -253,12 +225,10 @@ impl Writer {
 }
 
 impl Store for Writer {
-    fn write(&mut self, dirty: &[Arc<Live>]) -> Result<(), SpoolError> {
+    // When a generation ended stands in its row.
+    fn write(&mut self, dirty: &[Arc<Live>], _: &[(Key, UnixMillis)]) -> Result<(), SpoolError> {
         let (mut said, mut written) = (Said::default(), Vec::with_capacity(dirty.len()));
-        for (index, live) in dirty.iter().enumerate() {
-            if dirty[..index].iter().any(|other| Arc::ptr_eq(other, live)) {
-                continue;
-            }
+        for live in dirty {
             let frames = live.unspooled();
             said.add(&live.key, &frames);
             written.extend(frames.last().map(|(last, _)| (live, *last)));
@@ -280,11 +250,6 @@ impl Store for Writer {
         Ok(())
     }
 
-    fn ended(&mut self, _key: &Key, _at: UnixMillis) -> Result<(), SpoolError> {
-        // It stands in the generation's row.
-        Ok(())
-    }
-
     fn end_orphans(&mut self, _at: UnixMillis) -> Result<(), SpoolError> {
         // Others are running; the leases say what has ended.
         Ok(())
@@ -303,25 +268,5 @@ impl Store for Writer {
             client.execute_typed(FORGET, &[(&user.as_str(), Type::TEXT)]).await
         })?;
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::generation::wire;
-
-    #[test]
-    fn a_chunk_is_cut_between_frames_wherever_its_reader_is() {
-        let frames: Vec<Bytes> =
-            (5..10).map(|seq| wire::delta(seq, &format!("línea {seq}\n\ny otra"))).collect();
-        let chunk = frames.concat();
-        for after in 0..12_u64 {
-            let mut taken = BytesMut::new();
-            let last = take(&mut taken, &chunk, 5, after);
-            assert_eq!(last, after.max(9));
-            let skipped = usize::try_from(after.saturating_sub(4)).unwrap().min(5);
-            assert_eq!(taken, frames[skipped..].concat());
-        }
     }
 }

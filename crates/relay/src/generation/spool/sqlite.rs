@@ -4,7 +4,7 @@
 //! overwritten (`secure_delete`) and the write-ahead log is cut to nothing after each sweep, so that
 //! what is gone is gone from the files.
 
-use super::{PAGE_BYTES, Page, SpoolError, Store, from_sql, to_sql};
+use super::{PAGE_BYTES, Page, SpoolError, Store, chunk, from_sql, to_sql};
 use crate::generation::live::{Key, Live};
 use autocrea_protocol::{UnixMillis, UserId};
 use bytes::BytesMut;
@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Of the file's layout. A file of another layout is emptied: it holds minutes of text.
-const LAYOUT: i64 = 1;
+const LAYOUT: i64 = 2;
 
 const SCHEMA: &str = "
     CREATE TABLE streams (
@@ -26,12 +26,13 @@ const SCHEMA: &str = "
         UNIQUE (user_id, generation_id)
     ) STRICT;
     CREATE INDEX streams_by_end ON streams (ended_at);
-    CREATE TABLE pieces (
+    CREATE TABLE chunks (
         stream_id INTEGER NOT NULL REFERENCES streams (id) ON DELETE CASCADE,
-        seq INTEGER NOT NULL,
-        frame BLOB NOT NULL,
-        PRIMARY KEY (stream_id, seq)
-    ) STRICT, WITHOUT ROWID;
+        last_seq INTEGER NOT NULL,
+        first_seq INTEGER NOT NULL,
+        frames BLOB NOT NULL,
+        PRIMARY KEY (stream_id, last_seq)
+    ) STRICT;
 ";
 
 /// The connection that reads; cheap to clone.
@@ -77,7 +78,10 @@ fn prepare(db: &mut Connection) -> Result<(), SpoolError> {
     let layout: i64 = db.pragma_query_value(None, "user_version", |row| row.get(0))?;
     if layout != LAYOUT {
         let tx = db.transaction()?;
-        tx.execute_batch("DROP TABLE IF EXISTS pieces; DROP TABLE IF EXISTS streams;")?;
+        tx.execute_batch(
+            "DROP TABLE IF EXISTS pieces; DROP TABLE IF EXISTS chunks;
+             DROP TABLE IF EXISTS streams;",
+        )?;
         tx.execute_batch(SCHEMA)?;
         tx.pragma_update(None, "user_version", LAYOUT)?;
         tx.commit()?;
@@ -102,7 +106,7 @@ impl Reader {
         let (reader, key) = (Arc::clone(&self.0), key.clone());
         let last = tokio::task::spawn_blocking(move || {
             reader.lock().query_row(
-                "SELECT coalesce(max(seq), 0) FROM pieces JOIN streams ON streams.id = stream_id
+                "SELECT coalesce(max(last_seq), 0) FROM chunks JOIN streams ON streams.id = stream_id
                  WHERE user_id = ?1 AND generation_id = ?2",
                 params![key.user.as_str(), key.generation.to_string()],
                 |row| row.get::<_, i64>(0),
@@ -119,58 +123,61 @@ fn read_page(
     until: u64,
 ) -> Result<Option<Page>, SpoolError> {
     let mut statement = db.prepare_cached(
-        "SELECT seq, frame FROM pieces JOIN streams ON streams.id = stream_id
-         WHERE user_id = ?1 AND generation_id = ?2 AND seq > ?3 AND seq <= ?4 ORDER BY seq",
+        "SELECT first_seq, frames FROM chunks JOIN streams ON streams.id = stream_id
+         WHERE user_id = ?1 AND generation_id = ?2 AND last_seq > ?3 AND first_seq <= ?4
+         ORDER BY last_seq",
     )?;
     let generation = key.generation.to_string();
     let mut rows =
         statement.query(params![key.user.as_str(), generation, to_sql(after), to_sql(until)])?;
     let (mut frames, mut last) = (BytesMut::new(), after);
     while let Some(row) = rows.next()? {
-        let seq = from_sql(row.get(0)?);
+        let first = from_sql(row.get(0)?);
         // A gap would be passed on as text that is silently missing.
-        if seq != last + 1 {
+        if first > last + 1 || frames.len() >= PAGE_BYTES {
             break;
         }
-        frames.extend_from_slice(&row.get::<_, Vec<u8>>(1)?);
-        last = seq;
-        if frames.len() >= PAGE_BYTES {
-            break;
-        }
+        let joined = row.get_ref(1)?.as_blob().unwrap_or_default();
+        last = chunk::take(&mut frames, joined, first, last, until);
     }
     Ok((last > after).then(|| Page { frames: frames.freeze(), last }))
 }
 
 impl Store for Writer {
-    fn write(&mut self, dirty: &[Arc<Live>]) -> Result<(), SpoolError> {
+    fn write(
+        &mut self,
+        dirty: &[Arc<Live>],
+        ended: &[(Key, UnixMillis)],
+    ) -> Result<(), SpoolError> {
+        if dirty.is_empty() && ended.is_empty() {
+            return Ok(());
+        }
         let tx = self.db.transaction()?;
         let mut written = Vec::with_capacity(dirty.len());
         for live in dirty {
             let frames = live.unspooled();
             let Some((last, _)) = frames.last() else { continue };
-            let last = *last;
             let stream = stream_of(&tx, &live.key)?;
             let mut insert = tx.prepare_cached(
-                "INSERT INTO pieces (stream_id, seq, frame) VALUES (?1, ?2, ?3)
-                 ON CONFLICT (stream_id, seq) DO NOTHING",
+                "INSERT INTO chunks (stream_id, first_seq, last_seq, frames)
+                 VALUES (?1, ?2, ?3, ?4)",
             )?;
-            for (seq, frame) in &frames {
-                insert.execute(params![stream, to_sql(*seq), &frame[..]])?;
+            for chunk in chunk::join(&frames) {
+                let (first, last) = (to_sql(chunk.first), to_sql(chunk.last));
+                insert.execute(params![stream, first, last, &chunk.frames[..]])?;
             }
-            written.push((live, last));
+            written.push((live, *last));
+        }
+        for (key, at) in ended {
+            tx.prepare_cached(
+                "UPDATE streams SET ended_at = ?3 WHERE user_id = ?1 AND generation_id = ?2",
+            )?
+            .execute(params![key.user.as_str(), key.generation.to_string(), at.0])?;
         }
         tx.commit()?;
         for (live, last) in written {
             live.spooled(last);
         }
-        Ok(())
-    }
-
-    fn ended(&mut self, key: &Key, at: UnixMillis) -> Result<(), SpoolError> {
-        self.db.execute(
-            "UPDATE streams SET ended_at = ?3 WHERE user_id = ?1 AND generation_id = ?2",
-            params![key.user.as_str(), key.generation.to_string(), at.0],
-        )?;
         Ok(())
     }
 
@@ -214,9 +221,7 @@ fn stream_of(tx: &Transaction<'_>, key: &Key) -> Result<i64, SpoolError> {
     if let Some(id) = known {
         return Ok(id);
     }
-    tx.execute(
-        "INSERT INTO streams (user_id, generation_id) VALUES (?1, ?2)",
-        params![key.user.as_str(), generation],
-    )?;
+    tx.prepare_cached("INSERT INTO streams (user_id, generation_id) VALUES (?1, ?2)")?
+        .execute(params![key.user.as_str(), generation])?;
     Ok(tx.last_insert_rowid())
 }

@@ -43,7 +43,7 @@ async fn spooled(place: &Place) {
         );
     }
     let spool = rusqlite::Connection::open(place.path().join("relay.db-spool")).unwrap();
-    let pieces = || spool.query_row("SELECT count(*) FROM pieces", [], |row| row.get::<_, i64>(0));
+    let pieces = || spool.query_row("SELECT count(*) FROM chunks", [], |row| row.get::<_, i64>(0));
     let written = async {
         while pieces().unwrap() == 0 {
             tokio::time::sleep(Duration::from_millis(5)).await;
