@@ -37,7 +37,8 @@ impl Nchan {
         let child = command.spawn().with_context(|| format!("starting {}", nginx.display()))?;
         let mut nchan = Self { address, child };
         let began = Instant::now();
-        while Conn::open(address).await.is_err() {
+        // It listens before it has made its worker.
+        while Conn::open(address).await.is_err() || nchan.worker().is_err() {
             ensure!(nchan.child.try_wait()?.is_none(), "nginx ended; see {}", folder.display());
             ensure!(began.elapsed() < Duration::from_secs(10), "nginx does not listen");
             tokio::time::sleep(Duration::from_millis(5)).await;
