@@ -61,8 +61,7 @@ impl Decoder {
             }
         }
         while let Some(end) = rest.iter().position(|&byte| byte == b'\n' || byte == b'\r') {
-            self.extend_line(&rest[..end])?;
-            let carriage_return = rest[end] == b'\r';
+            let (line, carriage_return) = (&rest[..end], rest[end] == b'\r');
             rest = &rest[end + 1..];
             if carriage_return {
                 match rest.first() {
@@ -71,22 +70,36 @@ impl Decoder {
                     None => self.after_cr = true,
                 }
             }
-            self.end_line(frames)?;
+            if self.line.is_empty() {
+                self.allow(line.len())?;
+                self.end_line(line, frames)?;
+            } else {
+                self.extend_line(line)?;
+                let mut line = std::mem::take(&mut self.line);
+                self.end_line(&line, frames)?;
+                line.clear();
+                self.line = line;
+            }
         }
         self.extend_line(rest)
     }
 
-    fn extend_line(&mut self, bytes: &[u8]) -> Result<(), TooLarge> {
-        if self.line.len() + self.frame.data.len() + bytes.len() > self.limit {
+    /// Whether the line may have so many bytes more.
+    fn allow(&self, bytes: usize) -> Result<(), TooLarge> {
+        if self.line.len() + self.frame.data.len() + bytes > self.limit {
             return Err(TooLarge { limit: self.limit });
         }
+        Ok(())
+    }
+
+    fn extend_line(&mut self, bytes: &[u8]) -> Result<(), TooLarge> {
+        self.allow(bytes.len())?;
         self.line.extend_from_slice(bytes);
         Ok(())
     }
 
-    fn end_line(&mut self, frames: &mut Vec<Frame>) -> Result<(), TooLarge> {
-        let line = std::mem::take(&mut self.line);
-        let mut text = String::from_utf8_lossy(&line);
+    fn end_line(&mut self, line: &[u8], frames: &mut Vec<Frame>) -> Result<(), TooLarge> {
+        let mut text = String::from_utf8_lossy(line);
         if std::mem::take(&mut self.at_start)
             && let Some(stripped) = text.strip_prefix('\u{feff}')
         {
