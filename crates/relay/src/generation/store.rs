@@ -92,14 +92,15 @@ pub fn begin(tx: &mut Tx<'_>, plans: &Catalogue, wish: &Wish) -> Result<Begun, D
         return Ok(Begun::Known(Box::new(stored)));
     }
     let user = &wish.key.user;
-    let plan: PlanId =
-        tx.query_one("SELECT plan_id FROM people WHERE id = ?1", &[user], |row| row.get(0))?;
+    ledger::expire_due(tx, user)?;
+    let (plan, available) =
+        tx.query_one("SELECT plan_id, available FROM people WHERE id = ?1", &[user], |row| {
+            Ok((row.get::<PlanId>(0)?, row.get::<Tokens>(1)?))
+        })?;
     let plan = plans.terms(&plan);
     if let Some(refusal) = limit(tx, user, plan.concurrency, plan.generations_per_hour)? {
         return Ok(Begun::Refused(refusal));
     }
-    ledger::expire_due(tx, user)?;
-    let available = ledger::figures(tx, user)?.remaining;
     let ceiling = Ceiling::of(wish.input, wish.requested, plan.max_output_tokens, available);
     if !ceiling.enough {
         return Ok(Begun::Refused(Refusal::TokenLimit));
@@ -129,20 +130,23 @@ fn limit(
     at_once: u32,
     an_hour: u32,
 ) -> Result<Option<Refusal>, DbError> {
-    let now = tx.now();
-    let since = now.plus_millis(-HOUR_MILLIS);
-    let usage = ledger::usage(tx, user, since)?;
-    if at_once > 0 && usage.open >= at_once {
+    if at_once > 0 && ledger::open_count(tx, user)? >= at_once {
         return Ok(Some(Refusal::TooMany));
     }
-    if an_hour > 0 && usage.recent >= an_hour {
-        // With a plan that allows less than the last one did, more than one must grow old first.
-        let last = ledger::begun_after(tx, user, since, usage.recent - an_hour)?;
-        let free_at = last.unwrap_or(now).plus_millis(HOUR_MILLIS);
-        let millis = u64::try_from(free_at.millis_since(now)).unwrap_or(0);
-        return Ok(Some(Refusal::RateLimited { retry_after: Duration::from_millis(millis) }));
+    if an_hour == 0 {
+        return Ok(None);
     }
-    Ok(None)
+    let now = tx.now();
+    let since = now.plus_millis(-HOUR_MILLIS);
+    let begun = ledger::begun_count(tx, user, since)?;
+    if begun < an_hour {
+        return Ok(None);
+    }
+    // With a plan that allows less than the last one did, more than one must grow old first.
+    let last = ledger::begun_after(tx, user, since, begun - an_hour)?;
+    let free_at = last.unwrap_or(now).plus_millis(HOUR_MILLIS);
+    let millis = u64::try_from(free_at.millis_since(now)).unwrap_or(0);
+    Ok(Some(Refusal::RateLimited { retry_after: Duration::from_millis(millis) }))
 }
 
 fn insert(tx: &mut Tx<'_>, wish: &Wish, reserved: &Reserved) -> Result<(), DbError> {

@@ -23,8 +23,8 @@ pub use lots::{
 };
 pub use page::{Cursor, page};
 pub use reservations::{
-    Ended, EndedOutcome, ReserveOutcome, ReserveRequest, Usage, begun_after, release,
-    release_all_open, reserve, settle, usage,
+    Ended, EndedOutcome, ReserveOutcome, ReserveRequest, begun_after, begun_count, open_count,
+    release, release_all_open, reserve, settle,
 };
 pub use verify::{Difference, verify};
 

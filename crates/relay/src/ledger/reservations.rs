@@ -4,7 +4,8 @@
 //! nothing. Which lots hold how much is kept until then, so that what is given back returns to
 //! where it came from, or ends there if the lot has ended meanwhile.
 
-use super::{Entry, Shift, append, expire_due, roll_month, shift_lot, shift_person};
+use super::{Entry, Shift, append, expire_due, shift_lot, shift_person};
+use crate::clock::month_of;
 use crate::db::{DbError, Tx};
 use crate::mail;
 use autocrea_protocol::ledger::EntryKind;
@@ -60,28 +61,26 @@ pub enum EndedOutcome {
     AlreadyEnded,
 }
 
-/// How much a person is running and has begun, for the limits of a plan.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Usage {
-    /// Open reservations.
-    pub open: u32,
-    /// Reservations made after the given instant.
-    pub recent: u32,
-}
-
 /// One index serves it, however long a person's history is.
 const OPEN: &str = "SELECT COUNT(*) FROM reservations WHERE user_id = ?1 AND state = 'open'";
 
-/// What is running, and what was begun after `since`.
+/// How many of a person's reservations are open.
 ///
 /// # Errors
 /// If the database refuses.
-pub fn usage(tx: &mut Tx<'_>, user: &UserId, since: UnixMillis) -> Result<Usage, DbError> {
-    let open = tx.query_one(OPEN, &[user], |row| row.get(0))?;
+pub fn open_count(tx: &mut Tx<'_>, user: &UserId) -> Result<u32, DbError> {
+    tx.query_one(OPEN, &[user], |row| row.get(0))
+}
+
+/// How many reservations a person made after `since`.
+///
+/// # Errors
+/// If the database refuses.
+pub fn begun_count(tx: &mut Tx<'_>, user: &UserId, since: UnixMillis) -> Result<u32, DbError> {
     tx.query_one(
         "SELECT COUNT(*) FROM reservations WHERE user_id = ?1 AND at > ?2",
         &[user, &since],
-        |row| Ok(Usage { open, recent: row.get(0)? }),
+        |row| row.get(0),
     )
 }
 
@@ -134,14 +133,15 @@ pub fn reserve(tx: &mut Tx<'_>, request: &ReserveRequest) -> Result<ReserveOutco
         &[user, &request.generation, &tokens, &request.lease, &now],
     )?;
     hold(tx, request, tokens, &lots)?;
-    roll_month(tx, user)?;
-    tx.execute(
-        "UPDATE people SET generations_count = generations_count + 1, last_generation_at = ?2
-         WHERE id = ?1",
-        &[user, &now],
+    // A new month begins with it, if need be.
+    let remaining = tx.query_one(
+        "UPDATE people SET available = available - ?2, reserved = reserved + ?2,
+             generations_count = CASE WHEN month < ?3 THEN 1 ELSE generations_count + 1 END,
+             month = CASE WHEN month < ?3 THEN ?3 ELSE month END, last_generation_at = ?4
+         WHERE id = ?1 RETURNING available",
+        &[user, &tokens, &month_of(now), &now],
+        |row| row.get(0),
     )?;
-    let by = Shift { available: Tokens::ZERO - tokens, reserved: tokens, ..Shift::default() };
-    let remaining = shift_person(tx, user, by)?;
     let entry = Entry {
         kind: EntryKind::Reserve,
         tokens,
@@ -321,13 +321,15 @@ fn give_back(
             ..Shift::default()
         };
         shift_lot(tx, hold.lot, by)?;
-        // No more can be owed than running generations still hold.
-        tx.execute(
-            "UPDATE lots
-             SET owed = CASE WHEN owed - ?2 < reserved THEN owed - ?2 ELSE reserved END
-             WHERE id = ?1 AND owed > 0",
-            &[&hold.lot, &revoked],
-        )?;
+        if hold.owed > Tokens::ZERO {
+            // No more can be owed than running generations still hold.
+            tx.execute(
+                "UPDATE lots
+                 SET owed = CASE WHEN owed - ?2 < reserved THEN owed - ?2 ELSE reserved END
+                 WHERE id = ?1",
+                &[&hold.lot, &revoked],
+            )?;
+        }
         if expired + revoked > Tokens::ZERO {
             lost.push(Lost { source: hold.source, expired, revoked });
         }
