@@ -27,7 +27,7 @@ pub struct TokenUsage {
     pub resets_at: Option<UnixMillis>,
 }
 
-/// The answer of `POST /api/tokens/validate`: 200, or 429 with `error` and `code`.
+/// The answer of `POST /api/tokens/validate`: 200, or 429, which is a refusal like any other besides.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Validation {
@@ -49,6 +49,9 @@ pub struct Validation {
     /// `token_limit`, when refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<crate::ErrorCode>,
+    /// To quote when asking for help, when refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
 }
 
 /// `GET /api/tokens/ledger`: a page, oldest first.

@@ -1,6 +1,6 @@
 //! Generating: begin or attach, attach again, stop.
 
-use super::json::unreadable;
+use super::json::{is_json, unreadable};
 use crate::app::App;
 use crate::auth::Person;
 use crate::error::ApiError;
@@ -90,15 +90,6 @@ fn stream(app: &App, live: Arc<Live>, after: u64, lang: Lang) -> Response {
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
     response
-}
-
-fn is_json(headers: &HeaderMap) -> bool {
-    let Some(value) = headers.get(header::CONTENT_TYPE).and_then(|it| it.to_str().ok()) else {
-        return false;
-    };
-    let essence = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    essence == "application/json"
-        || (essence.starts_with("application/") && essence.ends_with("+json"))
 }
 
 fn last_event_id(headers: &HeaderMap) -> Result<u64, ApiError> {

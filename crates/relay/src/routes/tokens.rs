@@ -5,14 +5,14 @@ use crate::account;
 use crate::app::App;
 use crate::auth::Person;
 use crate::ceiling::Ceiling;
-use crate::error::ApiError;
+use crate::error::{ApiError, RequestId};
 use crate::generation::request::{self, Bounds, RequestError};
 use crate::lang::Lang;
 use crate::ledger::{self, Cursor};
 use autocrea_protocol::generation::{Content, Message, MessageRole};
 use autocrea_protocol::ledger::{LedgerPage, TokenUsage, Validation};
 use autocrea_protocol::{ErrorCode, Tokens};
-use axum::extract::{RawQuery, State};
+use axum::extract::{Extension, RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use schemars::JsonSchema;
@@ -55,8 +55,10 @@ pub(super) async fn validate(
     State(app): State<Arc<App>>,
     person: Person,
     lang: Lang,
-    Json(asked): Json<ValidateRequest>,
+    Extension(RequestId(request_id)): Extension<RequestId>,
+    asked: Result<Json<ValidateRequest>, ApiError>,
 ) -> Result<Response, ApiError> {
+    let Json(asked) = asked.map_err(not_understood)?;
     let wanted = wanted_output(asked.max_output_tokens)?;
     let (messages, field) = match (asked.prompt, asked.messages) {
         (Some(prompt), None) => {
@@ -93,9 +95,21 @@ pub(super) async fn validate(
         remaining: figures.remaining,
         error: (!ceiling.enough).then(|| refused.sentence(lang).to_owned()),
         code: (!ceiling.enough).then_some(ErrorCode::TokenLimit),
+        request_id: (!ceiling.enough).then(|| request_id.to_string()),
     };
     let status = if ceiling.enough { StatusCode::OK } else { StatusCode::TOO_MANY_REQUESTS };
     Ok((status, Json(answer)).into_response())
+}
+
+/// A body that is not what it must be, in this route's words.
+fn not_understood(refusal: ApiError) -> ApiError {
+    if refusal.code() != ErrorCode::InvalidRequest {
+        return refusal;
+    }
+    refusal.saying(
+        "Error al validar tokens: el cuerpo no es un objeto JSON con la forma esperada.",
+        "The tokens could not be validated: the body is not a JSON object of the expected form.",
+    )
 }
 
 /// What generating would refuse is refused here too.
@@ -114,12 +128,12 @@ fn not_to_be_sent(error: &RequestError, field: &str) -> ApiError {
 ///
 /// # Errors
 /// `invalid_request`.
-pub fn wanted_output(wish: Option<i64>) -> Result<Option<Tokens>, ApiError> {
+fn wanted_output(wish: Option<i64>) -> Result<Option<Tokens>, ApiError> {
     match wish {
         Some(wish) if wish <= 0 => Err(ApiError::invalid(
             "maxOutputTokens",
-            "La longitud máxima debe ser mayor que cero.",
-            "The maximum length must be greater than zero.",
+            "Error al validar tokens: la longitud máxima debe ser mayor que cero.",
+            "The tokens could not be validated: the maximum length must be greater than zero.",
         )),
         wish => Ok(wish.map(Tokens)),
     }
