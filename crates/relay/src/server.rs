@@ -2,7 +2,10 @@
 //!
 //! Our own accept loop on hyper, because it is where a connection is bounded: TCP_NODELAY (without
 //! it each small answer waits some 40 ms for an acknowledgement), time-outs for headers and bodies
-//! that do not come, and a stop that lets running requests end and closes idle connections at once.
+//! that do not come, a close that does not take the answer with it ([`linger`]), and a stop that
+//! lets running requests end and closes idle connections at once.
+
+mod linger;
 
 use crate::app::App;
 use axum::Router;
@@ -13,6 +16,7 @@ use http::Extensions;
 use hyper::body::{Body as _, Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use linger::{Lingering, Unread};
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -31,10 +35,15 @@ struct Patience {
     headers: Duration,
     /// A whole body.
     body: Duration,
+    /// What still comes of a body that has been answered already.
+    rest: Duration,
 }
 
-const PATIENCE: Patience =
-    Patience { headers: Duration::from_secs(30), body: Duration::from_secs(120) };
+const PATIENCE: Patience = Patience {
+    headers: Duration::from_secs(30),
+    body: Duration::from_secs(120),
+    rest: Duration::from_secs(10),
+};
 /// How long everything is given when the relay stops: the generations' half a minute, and then
 /// what it takes to write their ends.
 const GRACE: Duration = Duration::from_secs(35);
@@ -83,6 +92,9 @@ pub async fn run(app: Arc<App>, router: Router, listener: TcpListener) {
 struct Bounded {
     body: Incoming,
     deadline: Pin<Box<Sleep>>,
+    /// All of it has come, or no more will.
+    over: bool,
+    unread: Unread,
 }
 
 /// The sender was too slow.
@@ -91,11 +103,19 @@ struct Bounded {
 struct TooSlow;
 
 impl Bounded {
-    fn body(body: Incoming, patience: Duration) -> Body {
+    fn body(body: Incoming, patience: Duration, unread: Unread) -> Body {
+        unread.set(false);
         if body.is_end_stream() {
             return Body::empty();
         }
-        Body::new(Self { body, deadline: Box::pin(tokio::time::sleep(patience)) })
+        let deadline = Box::pin(tokio::time::sleep(patience));
+        Body::new(Self { body, deadline, over: false, unread })
+    }
+}
+
+impl Drop for Bounded {
+    fn drop(&mut self) {
+        self.unread.set(!self.over && !self.body.is_end_stream());
     }
 }
 
@@ -108,6 +128,7 @@ impl hyper::body::Body for Bounded {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::BoxError>>> {
         if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) {
+            self.over = !matches!(frame, Some(Ok(_)));
             return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
         }
         self.deadline.as_mut().poll(context).map(|()| Some(Err(TooSlow.into())))
@@ -130,8 +151,11 @@ async fn connection(
     stopping: CancellationToken,
 ) {
     stream.set_nodelay(true).ok();
+    let unread = Unread::default();
+    let stream = Lingering::new(stream, unread.clone(), patience.rest);
     let service = hyper::service::service_fn(move |request: http::Request<Incoming>| {
-        let mut request: Request = request.map(|body| Bounded::body(body, patience.body));
+        let mut request: Request =
+            request.map(|body| Bounded::body(body, patience.body, unread.clone()));
         let extensions: &mut Extensions = request.extensions_mut();
         extensions.insert(Peer(peer));
         // In a box of its own, which goes when the answer has begun: a stream that lasts for hours
@@ -162,8 +186,11 @@ mod tests {
     use http::StatusCode;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-    const SHORT: Patience =
-        Patience { headers: Duration::from_millis(200), body: Duration::from_millis(400) };
+    const SHORT: Patience = Patience {
+        headers: Duration::from_millis(200),
+        body: Duration::from_millis(400),
+        rest: Duration::from_millis(200),
+    };
 
     /// What comes back to somebody who sends this at once and then, every few milliseconds, another
     /// letter, until they are hung up on.

@@ -351,6 +351,39 @@ async fn a_body_without_end_is_refused_when_it_has_become_too_large_and_one_of_n
     assert!(answer.starts_with("HTTP/1.1 401"), "{answer}");
 }
 
+/// Without a token, or with too much of it: whoever is still sending is told why nobody listens.
+#[tokio::test]
+async fn who_is_refused_while_still_sending_can_read_why() {
+    let world = World::start().await;
+    let path = "/api/joxcoder/generate";
+    let body = || format!("{{\"messages\":\"{}\"}}", "x".repeat(20 << 20));
+    let post = |asked: reqwest::RequestBuilder| {
+        asked.header("content-type", "application/json").body(body()).send()
+    };
+    let nobody = post(world.ask(Method::POST, path)).await.expect("an answer");
+    assert_eq!(nobody.status(), 401);
+    let nobody: Value = nobody.json().await.expect("JSON");
+    assert_eq!(nobody["code"], "unauthenticated");
+    let ana = post(world.ask_as(ANA, Method::POST, path)).await.expect("an answer");
+    assert_eq!(ana.status(), 413);
+    // The same for somebody who does not say how much it will be.
+    let mut chunked = TcpStream::connect(world.relay.addr).await.expect("a connection");
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\n\
+         content-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n",
+        world.token(ANA)
+    );
+    chunked.write_all(head.as_bytes()).await.expect("written");
+    let chunk = format!("100000\r\n{}\r\n", "x".repeat(1 << 20));
+    for _ in 0..20 {
+        chunked.write_all(chunk.as_bytes()).await.expect("it is still read");
+    }
+    chunked.write_all(b"0\r\n\r\n").await.expect("written");
+    let mut answer = String::new();
+    chunked.read_to_string(&mut answer).await.expect("an answer, and no reset");
+    assert!(answer.starts_with("HTTP/1.1 413") && answer.contains("payload_too_large"), "{answer}");
+}
+
 async fn counted(world: &World, forwarded: &[&str]) -> Vec<u16> {
     let mut seen = Vec::new();
     for value in forwarded {
