@@ -50,6 +50,8 @@ pub fn router(app: &Arc<App>) -> Router {
         .route("/api/stripe/sync", post(stripe::sync))
         .merge(generate::routes())
         .merge(return_pages::routes())
+        .fallback(async || ApiError::new(ErrorCode::NotFound))
+        .method_not_allowed_fallback(not_allowed)
         .layer(middleware::from_fn_with_state(Arc::clone(app), auth::identify));
     // What no limit touches.
     let exempt = Router::new()
@@ -58,13 +60,16 @@ pub fn router(app: &Arc<App>) -> Router {
         .route("/api/mail/unsubscribe", get(mail::ask).post(mail::end))
         .route("/api/clerk/webhooks", post(clerk::webhooks))
         .route("/api/resend/webhooks", post(resend::webhooks))
-        .route("/api/stripe/webhooks", post(stripe::webhooks));
+        .route("/api/stripe/webhooks", post(stripe::webhooks))
+        .method_not_allowed_fallback(not_allowed);
     let most = usize::try_from(app.config.generation.max_body_bytes).unwrap_or(usize::MAX);
     limited
         .merge(exempt)
-        .fallback(|| async { ApiError::new(ErrorCode::NotFound) })
-        .method_not_allowed_fallback(|| async { ApiError::new(ErrorCode::MethodNotAllowed) })
         .layer(DefaultBodyLimit::max(most))
         .layer(middleware::from_fn(error::render))
         .with_state(Arc::clone(app))
+}
+
+async fn not_allowed() -> ApiError {
+    ApiError::new(ErrorCode::MethodNotAllowed)
 }

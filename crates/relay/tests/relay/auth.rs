@@ -149,8 +149,30 @@ async fn requests_are_limited_by_person_and_without_a_token_by_address() {
         anonymous.push(asked.send().await.expect("an answer").status().as_u16());
     }
     assert_eq!(anonymous, [200, 200, 429]);
-    let health = world.ask(Method::GET, "/healthz").send().await.expect("an answer");
-    assert_eq!(health.status(), 200, "health is exempt");
+    for (method, path, status) in [
+        (Method::GET, "/healthz", 200),
+        (Method::GET, "/readyz", 200),
+        (Method::POST, "/api/stripe/webhooks", 400),
+        (Method::POST, "/api/clerk/webhooks", 400),
+        (Method::POST, "/api/resend/webhooks", 400),
+        (Method::POST, "/api/mail/unsubscribe?token=x", 400),
+    ] {
+        let exempt = world.ask(method, path).send().await.expect("an answer");
+        assert_eq!(exempt.status(), status, "{path} is exempt");
+    }
+}
+
+#[tokio::test]
+async fn whoever_looks_for_addresses_that_are_not_there_is_counted_too() {
+    let world = World::with(&[("RELAY_RATE_PER_MINUTE_ADDRESS", "2")]).await;
+    let mut seen = Vec::new();
+    for (method, path) in
+        [(Method::GET, "/.env"), (Method::PUT, "/api/account"), (Method::GET, "/wp-login.php")]
+    {
+        let answer = world.ask(method, path).send().await.expect("an answer");
+        seen.push(answer.status().as_u16());
+    }
+    assert_eq!(seen, [404, 405, 429]);
 }
 
 #[tokio::test]
