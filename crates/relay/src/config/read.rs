@@ -6,6 +6,7 @@ use super::{
     Limits, Log, ResendSettings, StripeSettings, StripeSetup,
 };
 use crate::counter::Counter;
+use crate::{db, redis};
 use autocrea_protocol::Tokens;
 use autocrea_protocol::config::Links;
 use secrecy::SecretString;
@@ -40,7 +41,7 @@ pub(super) fn config(mut reader: Reader<'_>) -> Result<Config, ConfigError> {
         ),
         min_app_version: r.required(key("min_app_version")),
         database: database(r),
-        redis_url: redis(r),
+        redis_url: redis_url(r),
         retention: days(r, var("database.retention_days", "RELAY_RETENTION_DAYS")),
         log: log(r),
         clerk: clerk(r),
@@ -99,7 +100,8 @@ fn base(r: &mut Reader<'_>, at: Key<'_>, safe: Safe, ending: Option<&str>) -> St
     if url.host().is_none() || !(url.scheme() == "https" || plain) {
         r.fault_at(at, "must be an https address (http only on loopback)");
     }
-    if url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() {
+    let user = !url.username().is_empty() || url.password().is_some();
+    if url.query().is_some() || url.fragment().is_some() || user {
         r.fault_at(at, "must carry no query, fragment or user name");
     }
     let text = text.trim_end_matches('/').to_owned();
@@ -121,10 +123,18 @@ fn database(r: &mut Reader<'_>) -> Database {
     let at = var("database.url", "DATABASE_URL");
     let text = r.required(at);
     if text.starts_with("postgres://") || text.starts_with("postgresql://") {
+        if let Err(fault) = db::Address::read(&text) {
+            r.fault_at(at, format!("must be an address of PostgreSQL ({fault})"));
+        }
         return Database::Postgres(SecretString::from(text));
     }
     let file = text.strip_prefix("sqlite:").map(|rest| rest.strip_prefix("//").unwrap_or(rest));
     match file {
+        // Each connection would have a memory of its own, and what follows a `?` is no file's name.
+        Some(path) if path == ":memory:" || path.contains('?') => {
+            r.fault_at(at, "must be sqlite:<file>, a file on a disk and nothing else");
+            Database::Sqlite(PathBuf::new())
+        }
         Some(path) if !path.is_empty() => Database::Sqlite(PathBuf::from(path)),
         _ => {
             r.fault_at(at, "must be sqlite:<file> or postgres://…");
@@ -133,13 +143,15 @@ fn database(r: &mut Reader<'_>) -> Database {
     }
 }
 
-fn redis(r: &mut Reader<'_>) -> Option<SecretString> {
+fn redis_url(r: &mut Reader<'_>) -> Option<SecretString> {
     let at = var("database.redis_url", "REDIS_URL");
     let text = r.text(at)?;
-    if !text.starts_with("redis://") && !text.starts_with("rediss://") {
-        r.fault_at(at, "must begin with redis:// or rediss://");
+    let begins = text.starts_with("redis://") || text.starts_with("rediss://");
+    let address = SecretString::from(text);
+    if !begins || !redis::is_address(&address) {
+        r.fault_at(at, "must be an address as redis://<host>:6379 or rediss://<host>:6379");
     }
-    Some(SecretString::from(text))
+    Some(address)
 }
 
 fn log(r: &mut Reader<'_>) -> Log {

@@ -36,7 +36,8 @@ fn flatten(prefix: &str, table: Table, into: &mut BTreeMap<String, Value>) {
     for (key, value) in table {
         let path = if prefix.is_empty() { key } else { format!("{prefix}.{key}") };
         match value {
-            Value::Table(inner) => flatten(&path, inner, into),
+            // An empty one stays, so that a name that means nothing is found even there.
+            Value::Table(inner) if !inner.is_empty() => flatten(&path, inner, into),
             other => {
                 into.insert(path, other);
             }
@@ -207,6 +208,13 @@ impl<'a> Reader<'a> {
         parsed
     }
 
+    /// Whether somebody asked for this key, or, if it is an empty table, for one below it.
+    fn is_known(&self, (path, value): &(&String, &Value)) -> bool {
+        let below =
+            |key: &String| key.strip_prefix(*path).is_some_and(|rest| rest.starts_with('.'));
+        self.asked.contains(*path) || (value.is_table() && self.asked.iter().any(below))
+    }
+
     /// Answers what was read of a part of the configuration, if nothing was wrong with that part.
     pub(super) fn finish_part<T>(mut self, part: T) -> Result<T, ConfigError> {
         if self.faults.is_empty() {
@@ -220,7 +228,7 @@ impl<'a> Reader<'a> {
     /// Adds the unknown keys; answers `config` if nothing at all was wrong.
     pub(super) fn finish<T>(mut self, config: Option<T>) -> Result<T, ConfigError> {
         let unknown: Vec<String> =
-            self.merged.keys().filter(|path| !self.asked.contains(*path)).cloned().collect();
+            self.merged.iter().filter(|it| !self.is_known(it)).map(|it| it.0.clone()).collect();
         for path in unknown {
             self.fault(path, "is not a key of this program; see `autocrea-relay default-config`");
         }

@@ -166,6 +166,12 @@ pub async fn reach(address: &SecretString) -> Result<(), Absence> {
     connect(&client(address)?, "check").await.map(drop)
 }
 
+/// Whether there can be a Redis at this address.
+#[must_use]
+pub fn is_address(address: &SecretString) -> bool {
+    client(address).is_ok()
+}
+
 fn client(address: &SecretString) -> Result<Client, RedisError> {
     let tcp = TcpSettings::default().set_nodelay(true);
     Client::open(address.expose_secret().into_connection_info()?.set_tcp_settings(tcp))

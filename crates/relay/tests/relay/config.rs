@@ -169,6 +169,80 @@ fn unknown_keys_are_faults_and_are_all_listed() {
     for key in ["publik_url", "plans.gold", "clerk.isuer"] {
         assert!(named.iter().any(|it| it == key), "{key} in {named:?}");
     }
+    let empty = "[sripe]\n[plans.golden]\n[links.more]\n[joxcoder.url]\n";
+    let named = faults(Some(empty), &[("JOXCODER_URL", "")]);
+    for key in ["sripe", "plans.golden", "links.more", "JOXCODER_URL (joxcoder.url)"] {
+        assert!(named.iter().any(|it| it == key), "{key} in {named:?}");
+    }
+    assert!(read(Some("[links]\n[plans]\n[plans.free]\n[plans.free.name]\n"), &[]).is_ok());
+}
+
+#[test]
+fn an_address_is_judged_before_anybody_is_asked_there() {
+    let wrong = [
+        ("DATABASE_URL", "postgres://u:hidden@db.example.org:port/x"),
+        ("DATABASE_URL", "postgres://u:hidden@db.example.org/x?sslmode=perhaps"),
+        ("DATABASE_URL", "postgres://u:hidden@db.example.org/x?sslrootcert=/no/such/file"),
+        ("DATABASE_URL", "postgres://u:hidden@db.example.org/x?hidden=1"),
+        ("DATABASE_URL", "sqlite:"),
+        ("DATABASE_URL", "sqlite::memory:"),
+        ("DATABASE_URL", "sqlite:relay.db?mode=rwc"),
+        ("REDIS_URL", "redis://:hidden@cache.example.org:port"),
+        ("REDIS_URL", "redis://:hidden@cache.example.org/first"),
+        ("REDIS_URL", "redis://"),
+        ("JOXCODER_URL", "https://:hidden@model.example.org/v1"),
+        ("JOXCODER_URL", "https://model.example.org/v1?key=hidden"),
+        ("STRIPE_API_BASE", "http://127.0.0.1:12111/v1/"),
+    ];
+    for (variable, value) in wrong {
+        let error = read(None, &[(variable, value)]).err().map(|it| it.to_string());
+        let error = error.unwrap_or_else(|| panic!("{value} is taken"));
+        assert!(error.contains(variable) && !error.contains("hidden@"), "{value}: {error}");
+    }
+    for (variable, value) in [
+        ("DATABASE_URL", "postgresql:///relay?host=/var/run/postgresql&user=u"),
+        ("DATABASE_URL", "sqlite:///var/lib/relay.db"),
+        ("REDIS_URL", "redis://localhost"),
+        ("JOXCODER_URL", "http://10.0.0.1:8080/v1/"),
+        ("CLERK_API_URL", "https://api.clerk.com/v1/"),
+        ("STRIPE_API_BASE", "https://api.stripe.com/"),
+    ] {
+        read(None, &[(variable, value)]).unwrap_or_else(|error| panic!("{value}: {error}"));
+    }
+}
+
+#[test]
+fn an_empty_variable_is_one_that_is_not_set() {
+    let empty: Vec<(&str, &str)> = [
+        "RELAY_BIND",
+        "METRICS_BIND",
+        "DATABASE_URL",
+        "REDIS_URL",
+        "CLERK_SECRET_KEY",
+        "CLERK_API_URL",
+        "CLERK_WEBHOOK_SECRET",
+        "CLERK_LOOPBACK_PORTS",
+        "STRIPE_API_BASE",
+        "STRIPE_PUBLISHABLE_KEY",
+        "STRIPE_PRO_YEARLY_PRICE_ID",
+        "JOXCODER_MODEL",
+        "JOXCODER_IMAGES",
+        "JOXCODER_TOKENIZER",
+        "JOXCODER_CONTEXT_TOKENS",
+        "HF_TOKEN",
+        "RESEND_API_KEY",
+        "RESEND_FROM_EMAIL",
+        "RELAY_RATE_PER_MINUTE",
+        "RELAY_TRUSTED_PROXIES",
+        "RELAY_SPOOL_TTL_SECS",
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "RUST_LOG",
+        "LOG_FORMAT",
+    ]
+    .map(|name| (name, ""))
+    .into();
+    let config = read(None, &empty).expect("a valid configuration");
+    assert_eq!(format!("{config:?}"), format!("{:?}", read(None, &[]).expect("valid")));
 }
 
 #[test]
