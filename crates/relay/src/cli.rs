@@ -29,8 +29,8 @@ const CONFIG: u8 = 78;
 #[derive(Parser)]
 #[command(name = "autocrea-relay", version, about)]
 struct Cli {
-    /// A TOML file over the defaults; the environment is over both.
-    #[arg(long, global = true, env = "RELAY_CONFIG", value_name = "FILE")]
+    /// A TOML file over the defaults, otherwise `RELAY_CONFIG`; the environment is over both.
+    #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(subcommand)]
     command: Option<Command>,
@@ -137,7 +137,9 @@ pub(crate) fn run() -> ExitCode {
     let environment: BTreeMap<String, String> = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect();
-    let file = cli.config.filter(|path| !path.as_os_str().is_empty());
+    // Not clap's business: as any other variable, one that is empty is not set.
+    let named = || std::env::var_os("RELAY_CONFIG").filter(|it| !it.is_empty()).map(PathBuf::from);
+    let file = cli.config.or_else(named);
     rustls::crypto::ring::default_provider().install_default().ok();
     let work = match Work::load(command, file.as_deref(), &environment) {
         Ok(work) => work,

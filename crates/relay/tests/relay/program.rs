@@ -57,7 +57,26 @@ fn a_command_that_is_not_understood_ends_with_64() {
     assert_eq!(run(relay().arg("fly")).0, 64);
     assert_eq!(run(relay().args(["grant", "user_x", "many", "--reason", "r"])).0, 64);
     assert_eq!(run(relay().args(["grant", "user_x", "5"])).0, 64, "a reason is needed");
+    for misused in [
+        &["--config"][..],
+        &["--config", "", "check"],
+        &["serve", "now"],
+        &["events"],
+        &["events", "show"],
+        &["ledger"],
+        &["stripe"],
+        &["backup"],
+        &["grant", "user_x", "0", "--reason", "r"],
+        &["grant", "user_x", "-5", "--reason", "r"],
+        &["grant", "user_x", "5", "--reason", "r", "--days", "0"],
+        &["--fly"],
+    ] {
+        let (code, said, error) = run(relay().args(misused));
+        assert_eq!((code, said.as_str()), (64, ""), "{misused:?}");
+        assert!(!error.is_empty(), "{misused:?}");
+    }
     assert_eq!(run(relay().arg("--help")).0, 0);
+    assert_eq!(run(relay().arg("--version")).1, "autocrea-relay 2.0.0\n");
 }
 
 #[test]
@@ -73,7 +92,29 @@ fn the_file_may_be_named_before_or_after_the_command_or_in_the_environment() {
     assert_eq!(run(relay().args(["--config", &path, "migrate"])).0, 0);
     assert_eq!(run(relay().args(["migrate", "--config", &path])).0, 0);
     assert_eq!(run(relay().arg("migrate").env("RELAY_CONFIG", &path)).0, 0);
+    let other = place.path().join("other.toml").display().to_string();
+    std::fs::write(&other, "nonsense = 1").expect("written");
+    let mut both = relay();
+    both.args(["migrate", "--config", &path]).env("RELAY_CONFIG", &other);
+    assert_eq!(run(&mut both).0, 0, "what is said beside the command counts");
+    let empty = run(relay().arg("default-config").env("RELAY_CONFIG", ""));
+    assert_eq!((empty.0, empty.1.as_str()), (0, DEFAULT), "an empty variable is not set");
     place.run("SELECT id FROM people");
+}
+
+#[test]
+fn a_port_that_somebody_has_ends_with_69_and_is_named() {
+    let place = Place::bare();
+    let path = file(place.path(), &place.url());
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let taken = taken.local_addr().expect("an address").to_string();
+    for (variable, other) in [("RELAY_BIND", "METRICS_BIND"), ("METRICS_BIND", "RELAY_BIND")] {
+        let mut serve = relay();
+        serve.args(["--config", &path]).env(variable, &taken).env(other, "127.0.0.1:0");
+        let (code, _, error) = run(&mut serve);
+        assert_eq!(code, 69, "{variable}: {error}");
+        assert!(error.contains(&taken), "{variable}: {error}");
+    }
 }
 
 #[test]
