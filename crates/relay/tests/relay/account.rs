@@ -63,7 +63,15 @@ async fn an_unchanged_account_is_304_and_a_changed_one_is_not() {
     let again = |tag: String| {
         world.ask_as(ANA, Method::GET, "/api/account").header("if-none-match", tag).send()
     };
-    assert_eq!(again(tag.clone()).await.expect("an answer").status(), 304);
+    for known in [tag.clone(), format!("W/{tag}"), format!("\"x\", {tag} ,\"y\""), "*".to_owned()] {
+        let same = again(known.clone()).await.expect("an answer");
+        assert_eq!(same.status(), 304, "{known}");
+        assert_eq!(same.headers()["etag"], tag, "{known}");
+        assert!(same.bytes().await.expect("a body").is_empty());
+    }
+    for other in [tag.trim_matches('"').to_owned(), "\"0\"".to_owned(), String::new()] {
+        assert_eq!(again(other.clone()).await.expect("an answer").status(), 200, "{other}");
+    }
     reserve(&world, 100).await;
     assert_eq!(again(tag).await.expect("an answer").status(), 200);
 }
@@ -95,6 +103,63 @@ async fn a_client_that_has_the_current_version_is_sent_nothing_until_a_change() 
     let mut events = Events::of(answer.expect("an answer"));
     reserve(&world, 700).await;
     assert_eq!(events.data().await["tokens"]["reserved"], 700, "the first frame is the change");
+}
+
+#[tokio::test]
+async fn whatever_else_a_client_says_that_it_has_it_is_sent_the_snapshot() {
+    let world = World::start().await;
+    let version = world.get("/api/account").await["version"].clone();
+    for known in ["0", "-1", "", "x", "1.5", "99999999999999999999999"] {
+        let asked = world.ask_as(ANA, Method::GET, "/api/account/events");
+        let answer = asked.header("last-event-id", known).send().await.expect("an answer");
+        assert_eq!(answer.headers()["content-type"], "text/event-stream");
+        assert_eq!(Events::of(answer).data().await["version"], version, "{known}");
+    }
+}
+
+#[tokio::test]
+async fn a_profile_is_read_again_once_a_day() {
+    let world = World::start().await;
+    let before = world.get("/api/account").await;
+    world.sandbox.clerk.rename(ANA, "Ana Nueva");
+    world.clock.advance(Duration::from_secs(23 * 3_600));
+    assert_eq!(world.get("/api/account").await["user"]["name"], before["user"]["name"]);
+    let watching = world.ask_as(ANA, Method::GET, "/api/account/events").send().await;
+    let mut events = Events::of(watching.expect("an answer"));
+    events.data().await;
+    world.clock.advance(Duration::from_secs(2 * 3_600));
+    // It is fetched beside this call, which does not wait for it; who watches is told.
+    world.get("/api/user/subscription").await;
+    let mut snapshot = events.data().await;
+    while snapshot["user"]["name"] != "Ana Nueva" {
+        snapshot = events.data().await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_changed_of_a_profile_is_only_what_is_named() {
+    let world = World::start().await;
+    let before = world.get("/api/user/profile").await;
+    let patch = async |body: Value| {
+        let sent = world.ask_as(ANA, Method::PATCH, "/api/user/profile").json(&body).send().await;
+        let answer = sent.expect("an answer");
+        (answer.status().as_u16(), answer.json::<Value>().await.expect("JSON"))
+    };
+    let nothing = json!({"locale": null, "marketingEmails": null, "email": "eva@example.com"});
+    for same in [json!({}), nothing] {
+        assert_eq!(patch(same).await, (200, before.clone()));
+    }
+    let (_, named) = patch(json!({"name": "  Ana 🦀  "})).await;
+    assert_eq!((&named["name"], &named["locale"]), (&json!("Ana 🦀"), &before["locale"]));
+    assert!(named["updatedAt"].as_i64() >= before["updatedAt"].as_i64());
+    let long = "ñ".repeat(200);
+    assert_eq!(patch(json!({"name": long})).await.1["name"], long.as_str());
+    for name in [json!(""), json!("   "), json!("a\nb"), json!("ñ".repeat(201)), json!(7)] {
+        let (status, refused) = patch(json!({"name": name})).await;
+        assert_eq!((status, &refused["field"]), (400, &json!("name")), "{name}");
+    }
+    let (status, refused) = patch(json!([null, "en", false])).await;
+    assert_eq!((status, &refused["field"]), (400, &json!("body")));
 }
 
 #[tokio::test]

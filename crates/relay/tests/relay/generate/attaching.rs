@@ -1,12 +1,12 @@
 //! One id, one generation: repeating, attaching again, other people's.
 
 use super::stage::{Events, Stage, refusal, request};
-use autocrea_protocol::generation::StreamEvent;
+use autocrea_protocol::generation::{FinishReason, StreamEvent};
 use autocrea_protocol::ledger::EntryKind;
 use autocrea_protocol::{ErrorCode, Tokens};
 use autocrea_sandbox::joxcoder::Reply;
 use futures_util::future::join_all;
-use reqwest::StatusCode;
+use reqwest::{Method, StatusCode};
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -93,20 +93,75 @@ async fn whoever_lost_the_connection_goes_on_in_the_middle_while_it_runs() {
 }
 
 #[tokio::test]
+async fn an_id_is_the_same_in_every_way_of_writing_it() {
+    let stage = Stage::new().await;
+    let ana = stage.person("ana@example.com");
+    stage.sandbox.joxcoder.script(Reply::text("ya"));
+    let id = Uuid::from_u128(0xabcd_ef01_2345_4678_9abc_def0_1234_5678);
+    let whole = ana.generate(id, "hola").await.all().await;
+    let ways = [
+        id.hyphenated().to_string().to_uppercase(),
+        id.simple().to_string(),
+        id.urn().to_string(),
+        id.braced().to_string(),
+    ];
+    for way in &ways {
+        let mut again = request(id, "hola");
+        again["generationId"] = way.as_str().into();
+        again["unknown"] = true.into();
+        let again = Events::of(ana.post(&again).send().await.unwrap()).all().await;
+        assert_eq!((again.0.first(), again.done()), (whole.0.first(), whole.done()), "{way}");
+        let attached = Events::of(ana.ask(Method::GET, way).send().await.unwrap()).all().await;
+        assert_eq!(attached.text(), "ya", "{way}");
+        let stopped = ana.ask(Method::DELETE, way).send().await.unwrap();
+        assert_eq!(stopped.status(), StatusCode::NO_CONTENT, "{way}");
+    }
+    // Any UUID will do, even the one of nothing.
+    stage.sandbox.joxcoder.script(Reply::text("nada"));
+    assert_eq!(ana.generate(Uuid::nil(), "hola").await.all().await.text(), "nada");
+    assert_eq!(stage.calls(), 2);
+}
+
+#[tokio::test]
+async fn whoever_attaches_to_a_stopped_one_hears_how_it_was_stopped() {
+    let stage = Stage::new().await;
+    let ana = stage.person("ana@example.com");
+    stage.sandbox.joxcoder.script(Reply::pieces(["uno", " dos"]).hold_after(1));
+    let id = Uuid::now_v7();
+    let mut first = ana.generate(id, "hola").await;
+    first.first_text().await;
+    assert_eq!(ana.stop(id).await, StatusCode::NO_CONTENT);
+    let done = first.all().await.done().clone();
+    assert_eq!(done.finish_reason, FinishReason::Cancelled);
+    for after in [0, 1, 2] {
+        let again = ana.attach(id, after).await.all().await;
+        assert_eq!(again.done(), &done);
+        assert_eq!(again.text(), if after == 0 { "uno" } else { "" });
+    }
+    let posted = Events::of(ana.post(&request(id, "hola")).send().await.unwrap()).all().await;
+    assert_eq!((posted.text().as_str(), posted.done()), ("uno", &done));
+    assert_eq!(stage.calls(), 1);
+}
+
+#[tokio::test]
 async fn a_malformed_last_event_id_is_refused_and_names_itself() {
     let stage = Stage::new().await;
     let ana = stage.person("ana@example.com");
     stage.sandbox.joxcoder.script(Reply::text("ya"));
     let id = Uuid::now_v7();
     ana.generate(id, "hola").await.all().await;
-    for bad in ["x", "-1", "1.5", ""] {
-        let response = ana.get(id).header("last-event-id", bad).send().await.unwrap();
-        let (code, body) = refusal(response).await;
-        assert_eq!(
-            (code, body.field.as_deref()),
-            (ErrorCode::InvalidRequest, Some("Last-Event-ID"))
-        );
+    let fresh = Uuid::now_v7();
+    for bad in ["x", "-1", "+1", "1.5", "1,2", ""] {
+        for asked in [ana.get(id), ana.post(&request(id, "hola")), ana.post(&request(fresh, "x"))] {
+            let response = asked.header("last-event-id", bad).send().await.unwrap();
+            let (code, body) = refusal(response).await;
+            assert_eq!(
+                (code, body.field.as_deref()),
+                (ErrorCode::InvalidRequest, Some("Last-Event-ID"))
+            );
+        }
     }
+    assert_eq!(stage.calls(), 1, "nothing was begun");
     let past = ana.get(id).header("last-event-id", "99999999999999999999999").send().await.unwrap();
     let told = Events::of(past).all().await;
     assert!(told.pieces().is_empty());

@@ -106,6 +106,7 @@ async fn with_too_few_tokens_left_nothing_is_begun() {
 async fn what_is_wrong_with_a_request_is_named() {
     let stage = Stage::new().await;
     let ana = stage.person("ana@example.com");
+    let id = Uuid::now_v7();
     let cases: [(&str, Value); 6] = [
         ("generationId", json!("no")),
         ("role", json!("Full Stack")),
@@ -119,17 +120,23 @@ async fn what_is_wrong_with_a_request_is_named() {
         ("maxOutputTokens", json!("mil")),
     ];
     for (field, value) in cases {
-        let mut body = request(Uuid::now_v7(), "hola");
+        let mut body = request(id, "hola");
         body[field] = value;
         let (code, body) = refusal(ana.post(&body).send().await.unwrap()).await;
         assert_eq!((code, body.field.as_deref()), (ErrorCode::InvalidRequest, Some(field)));
     }
-    let long = request(Uuid::now_v7(), &"x".repeat(262_145));
+    let long = request(id, &"x".repeat(262_145));
     assert_eq!(refusal(ana.post(&long).send().await.unwrap()).await.0, ErrorCode::PayloadTooLarge);
-    let mut huge = request(Uuid::now_v7(), "hola");
+    let mut huge = request(id, "hola");
     huge["padding"] = "x".repeat(9 << 20).into();
     assert_eq!(refusal(ana.post(&huge).send().await.unwrap()).await.0, ErrorCode::PayloadTooLarge);
-    let text = ana.post_text(&request(Uuid::now_v7(), "hola").to_string()).send().await.unwrap();
+    let text = ana.post_text(&request(id, "hola").to_string()).send().await.unwrap();
     assert_eq!(refusal(text).await.0, ErrorCode::UnsupportedMediaType);
     assert_eq!(stage.calls(), 0);
+    // A byte less is only too dear.
+    let longest = request(id, &"x".repeat(262_144));
+    assert_eq!(refusal(ana.post(&longest).send().await.unwrap()).await.0, ErrorCode::TokenLimit);
+    // Nothing has been begun under that id, so it may be used.
+    stage.sandbox.joxcoder.script(Reply::text("ya"));
+    assert_eq!(ana.generate(id, "hola").await.all().await.text(), "ya");
 }

@@ -1,10 +1,11 @@
 //! What a stream carries.
 
-use super::stage::{Stage, request};
-use autocrea_protocol::Tokens;
+use super::stage::{Events, Stage, refusal, request};
 use autocrea_protocol::generation::{FinishReason, StreamEvent};
 use autocrea_protocol::ledger::EntryKind;
+use autocrea_protocol::{ErrorCode, Tokens};
 use autocrea_sandbox::joxcoder::{Fault, Reply};
+use serde_json::json;
 use uuid::Uuid;
 
 const HARD: [&str; 6] =
@@ -70,7 +71,7 @@ async fn the_model_is_told_its_ceiling_and_nothing_about_the_person() {
     stage.sandbox.joxcoder.script(Reply::text("ya"));
     let mut body = request(Uuid::now_v7(), "hola");
     body["maxOutputTokens"] = 9_000.into();
-    super::stage::Events::of(ana.post(&body).send().await.unwrap()).all().await.done();
+    Events::of(ana.post(&body).send().await.unwrap()).all().await.done();
     let asked = &stage.sandbox.joxcoder.requests()[0];
     assert_eq!(asked.body["max_tokens"], 4_096, "the free plan's ceiling");
     assert_eq!(asked.body["stream_options"]["include_usage"], true);
@@ -91,4 +92,45 @@ async fn a_sleeping_model_is_waited_for_and_the_client_is_told() {
     assert_eq!(asked[0].scale_up_timeout, None);
     assert!(asked[1..].iter().all(|it| it.scale_up_timeout.is_some()));
     assert_eq!(ana.usage().await.generations_count, 1);
+}
+
+#[tokio::test]
+async fn an_image_goes_along_to_a_model_that_takes_them() {
+    let stage = Stage::with(&[("JOXCODER_IMAGES", "true")]).await;
+    assert_eq!(stage.get("/api/config").await["generation"]["images"], true);
+    let ana = stage.person("ana@example.com");
+    let parts = |url: &str| {
+        json!([
+            { "type": "text", "text": "¿Qué es?" },
+            { "type": "image_url", "image_url": { "url": url } },
+        ])
+    };
+    let asked = async |url: &str| {
+        let mut body = request(Uuid::now_v7(), "");
+        body["messages"] = json!([{ "role": "user", "content": parts(url) }]);
+        ana.post(&body).send().await.unwrap()
+    };
+    stage.sandbox.joxcoder.script(Reply::text("una casa"));
+    let carried = "data:image/png;base64,iVBORw0KGgo=";
+    Events::of(asked(carried).await).all().await.done();
+    let sent = &stage.sandbox.joxcoder.requests()[0].body["messages"];
+    assert_eq!(*sent, json!([{ "role": "user", "content": parts(carried) }]));
+    for fetched in ["https://example.com/a.png", "file:///etc/passwd", "data:text/html,x", ""] {
+        let (code, body) = refusal(asked(fetched).await).await;
+        assert_eq!((code, body.field.as_deref()), (ErrorCode::InvalidRequest, Some("messages")));
+    }
+}
+
+#[tokio::test]
+async fn how_it_failed_is_told_in_the_language_of_whoever_attaches() {
+    let stage = Stage::new().await;
+    let ana = stage.person("ana@example.com");
+    stage.sandbox.joxcoder.next(Fault::Status(500));
+    let id = Uuid::now_v7();
+    let spanish = ana.generate(id, "hola").await.all().await.failed().clone();
+    assert!(spanish.error.starts_with("El modelo falló"), "{}", spanish.error);
+    let again = ana.get(id).header("accept-language", "en").send().await.unwrap();
+    let english = Events::of(again).all().await.failed().clone();
+    assert!(english.error.starts_with("The model failed"), "{}", english.error);
+    assert_eq!((english.code, english.remaining), (spanish.code, spanish.remaining));
 }
