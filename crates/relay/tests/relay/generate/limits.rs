@@ -1,6 +1,7 @@
 //! What is not let in.
 
 use super::stage::{Stage, refusal, request};
+use crate::support::World;
 use autocrea_protocol::{ErrorCode, Tokens};
 use autocrea_sandbox::joxcoder::Reply;
 use reqwest::Method;
@@ -39,6 +40,23 @@ async fn as_many_are_begun_in_an_hour_as_the_plan_allows() {
     stage.clock.advance(Duration::from_secs(wait));
     stage.sandbox.joxcoder.script(Reply::text("ya"));
     ana.generate(Uuid::now_v7(), "hola").await.all().await.done();
+}
+
+#[tokio::test]
+async fn a_limit_of_zero_is_none() {
+    let free = "[plans.free]\nconcurrency = 0\ngenerations_per_hour = 0\n";
+    let stage = Stage(World::with_file(free).await);
+    let ana = stage.person("ana@example.com");
+    let mut running = Vec::new();
+    for _ in 0..12 {
+        stage.sandbox.joxcoder.script(Reply::pieces(["uno"]).hold_after(1));
+        let mut events = ana.generate(Uuid::now_v7(), "hola").await;
+        events.first_text().await;
+        running.push(events);
+    }
+    assert_eq!(stage.relay.app.generations.running_count(), 12);
+    let free = &stage.get("/api/plans").await["plans"][0];
+    assert_eq!((&free["concurrency"], &free["generationsPerHour"]), (&json!(0), &json!(0)));
 }
 
 #[tokio::test]

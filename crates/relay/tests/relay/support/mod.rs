@@ -28,6 +28,7 @@ pub struct World {
     pub relay: Running,
     pub http: Client,
     pub clock: Clock,
+    file: Option<&'static str>,
     environment: BTreeMap<String, String>,
     pub place: Place,
 }
@@ -43,32 +44,45 @@ impl World {
         Self::at(Place::new(), variables).await
     }
 
+    /// With a configuration file over the defaults.
+    pub async fn with_file(file: &'static str) -> Self {
+        Self::configured(Place::new(), Some(file), &[]).await
+    }
+
     /// With a database that is given.
     pub async fn at(place: Place, variables: &[(&str, &str)]) -> Self {
+        Self::configured(place, None, variables).await
+    }
+
+    async fn configured(
+        place: Place,
+        file: Option<&'static str>,
+        variables: &[(&str, &str)],
+    ) -> Self {
         rustls::crypto::ring::default_provider().install_default().ok();
         let sandbox = Sandbox::start(Options::default()).await.expect("a sandbox");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         let environment = environment(&sandbox, &url, &place, variables);
         let clock = Clock::system();
-        let relay = serve(&environment, &clock, listener).await;
+        let relay = serve(file, &environment, &clock, listener).await;
         let http = Client::builder().no_proxy().build().expect("a client");
-        Self { sandbox, relay, http, clock, environment, place }
+        Self { sandbox, relay, http, clock, file, environment, place }
     }
 
     /// Stops the relay and starts another on the same database (and another port).
     pub async fn restart(self) -> Self {
-        let Self { sandbox, relay, http, clock, environment, place } = self;
+        let Self { sandbox, relay, http, clock, file, environment, place } = self;
         relay.stop().await;
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let relay = serve(&environment, &clock, listener).await;
-        Self { sandbox, relay, http, clock, environment, place }
+        let relay = serve(file, &environment, &clock, listener).await;
+        Self { sandbox, relay, http, clock, file, environment, place }
     }
 
     /// Another relay on the same database, which must be one that can be shared.
     pub async fn replica(&self) -> Running {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        serve(&self.environment, &self.clock, listener).await
+        serve(self.file, &self.environment, &self.clock, listener).await
     }
 
     /// What the relay is configured with.
@@ -135,11 +149,12 @@ pub fn environment(
 }
 
 async fn serve(
+    file: Option<&str>,
     environment: &BTreeMap<String, String>,
     clock: &Clock,
     listener: TcpListener,
 ) -> Running {
-    let config = Config::from_layers(None, environment).expect("a valid configuration");
+    let config = Config::from_layers(file, environment).expect("a valid configuration");
     autocrea_relay::serve(config, clock.clone(), listener).await.expect("a relay")
 }
 
