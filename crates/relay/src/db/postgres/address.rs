@@ -14,7 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::{Client, Config, Connection, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
-use url::Url;
+use url::form_urlencoded;
 
 const PATIENCE: Duration = Duration::from_secs(5);
 /// A peer that is gone is noticed: its locks are given back.
@@ -55,27 +55,18 @@ where
 impl Address {
     /// Reads an address.
     pub(crate) fn read(address: &str) -> Result<Self, Fault> {
-        let mut url = Url::parse(address).map_err(|_| Fault::said("its address is no address"))?;
+        // No URL parser: `user@/database?host=/a/folder`, usual with sockets, is none to it.
+        let (place, query) = address.split_once('?').unwrap_or((address, ""));
         let (mut authorities, mut sslmode) = (None, None);
-        let rest: Vec<(String, String)> = url
-            .query_pairs()
-            .filter_map(|(name, value)| match &*name {
-                "sslrootcert" => {
-                    authorities = Some(value.into_owned());
-                    None
-                }
-                "sslmode" => {
-                    sslmode = Some(value.into_owned());
-                    None
-                }
-                _ => Some((name.into_owned(), value.into_owned())),
-            })
-            .collect();
-        url.set_query(None);
-        if !rest.is_empty() {
-            url.query_pairs_mut().extend_pairs(rest);
+        let mut rest = form_urlencoded::Serializer::new(String::new());
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            match &*name {
+                "sslrootcert" => authorities = Some(value.into_owned()),
+                "sslmode" => sslmode = Some(value.into_owned()),
+                _ => drop(rest.append_pair(&name, &value)),
+            }
         }
-        let mut config: Config = url.as_str().parse().map_err(Fault::from)?;
+        let mut config: Config = format!("{place}?{}", rest.finish()).parse()?;
         config.ssl_mode(match sslmode.as_deref() {
             Some("disable") => SslMode::Disable,
             Some("require" | "verify-ca" | "verify-full") => SslMode::Require,
@@ -162,6 +153,19 @@ mod tests {
             SslMode::Require
         );
         assert_eq!(mode("postgres://ana@db.example.com/relay?sslmode=disable"), SslMode::Disable);
+    }
+
+    #[test]
+    fn a_socket_is_an_address_too() {
+        for address in [
+            "postgresql://ana:secret@/relay?host=/var/run/postgresql&sslmode=prefer",
+            "postgresql:///relay?user=ana&host=/var/run/postgresql",
+        ] {
+            let config = Address::read(address).expect("an address").config;
+            assert_eq!(config.get_hosts(), [Host::Unix("/var/run/postgresql".into())]);
+            assert_eq!((config.get_user(), config.get_dbname()), (Some("ana"), Some("relay")));
+        }
+        assert!(Address::read("mysql://ana@localhost/relay").is_err());
     }
 
     #[test]
