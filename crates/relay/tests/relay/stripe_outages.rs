@@ -45,6 +45,17 @@ async fn however_stripe_fails_a_payment_is_credited_once_it_answers_again() {
 }
 
 #[tokio::test]
+async fn a_stripe_that_never_answers_is_given_up_before_whoever_asked_gives_up() {
+    let world = open().await;
+    stripe(&world).delay(Duration::from_secs(600));
+    let began = std::time::Instant::now();
+    let body = json!({"planId": "creator"});
+    let (status, refused) = post(&world, ANA, "/api/stripe/create-checkout", &body).await;
+    assert_eq!((status.as_u16(), text(&refused, "code")), (503, "upstream_unavailable"));
+    assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
 async fn a_customer_that_stripe_does_not_find_is_not_taken_for_deleted() {
     let (world, gate) = Gate::before_stripe(&[]).await;
     buy(&world, "creator", "month").await;
@@ -119,9 +130,8 @@ async fn a_second_subscription_that_cannot_be_undone_holds_nothing_else_up() {
     let customer = customer(&world).await.expect("a customer");
     stripe(&world).hold(true);
     pass_clock(&world);
-    let form = format!("customer={customer}&items[0][price]={}", stripe(&world).prices().pro);
-    let later = call(&world, "POST", "subscriptions", &form);
-    let path = format!("subscriptions/{}", text(&later, "id"));
+    let later = subscribe_beside(&world, &stripe(&world).prices().pro, "").await;
+    let path = format!("subscriptions/{later}");
     gate.instead(&format!("/v1/{path}"), 403, BAD_KEY);
     refresh(&world.relay.app.billing, &customer).await.expect("the customer stands as they should");
     assert_eq!(call(&world, "GET", &path, "")["status"], "active");

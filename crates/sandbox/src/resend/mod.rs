@@ -82,6 +82,8 @@ struct Inner {
     refusals: VecDeque<u16>,
     retry_after: u32,
     lost_answers: usize,
+    silences: usize,
+    handed_in: Vec<(Option<String>, Value)>,
     webhook: Option<(String, String)>,
 }
 
@@ -112,6 +114,19 @@ impl Resend {
     #[must_use]
     pub fn mails(&self) -> Vec<Mail> {
         self.post.inner.lock().mails.clone()
+    }
+
+    /// The key and payload of every request to send, also of those that were refused or that had
+    /// come before, oldest first.
+    #[must_use]
+    pub fn handed_in(&self) -> Vec<(Option<String>, Value)> {
+        self.post.inner.lock().handed_in.clone()
+    }
+
+    /// The next `times` mails are taken, and whoever handed them in is never answered: as when they
+    /// die while they wait.
+    pub fn keep_silent(&self, times: usize) {
+        self.post.inner.lock().silences = times;
     }
 
     /// The next `times` requests are answered with that status (429 says to come back in
@@ -157,14 +172,23 @@ async fn accept(
     headers: HeaderMap,
     Json(payload): Json<Value>,
 ) -> Response {
+    match answer(&post, &headers, payload) {
+        Some(answer) => answer,
+        None => std::future::pending().await,
+    }
+}
+
+/// What is answered; `None` if nothing ever is.
+fn answer(post: &PostOffice, headers: &HeaderMap, payload: Value) -> Option<Response> {
     let key = headers.get("idempotency-key").and_then(|key| key.to_str().ok()).map(str::to_owned);
     let mut inner = post.inner.lock();
+    inner.handed_in.push((key.clone(), payload.clone()));
     if let Some(status) = inner.refusals.pop_front() {
         let after = inner.retry_after;
-        return refusal(status, after);
+        return Some(refusal(status, after));
     }
     if let Some((before, id)) = key.as_ref().and_then(|key| inner.by_key.get(key)) {
-        return if *before == payload {
+        return Some(if *before == payload {
             Json(json!({ "id": id })).into_response()
         } else {
             problem(
@@ -172,14 +196,14 @@ async fn accept(
                 "invalid_idempotent_request",
                 "This idempotency key was used with another payload.",
             )
-        };
+        });
     }
     let Some(mail) = read(&payload, key.clone(), post.clock.now()) else {
-        return problem(
+        return Some(problem(
             StatusCode::UNPROCESSABLE_ENTITY,
             "missing_required_field",
             "from, to, subject and html or text are needed.",
-        );
+        ));
     };
     let id = mail.id.clone();
     if let Some(key) = key {
@@ -188,9 +212,13 @@ async fn accept(
     inner.mails.push(mail);
     if inner.lost_answers > 0 {
         inner.lost_answers -= 1;
-        return refusal(StatusCode::BAD_GATEWAY.as_u16(), 0);
+        return Some(refusal(StatusCode::BAD_GATEWAY.as_u16(), 0));
     }
-    Json(json!({ "id": id })).into_response()
+    if inner.silences > 0 {
+        inner.silences -= 1;
+        return None;
+    }
+    Some(Json(json!({ "id": id })).into_response())
 }
 
 fn refusal(status: u16, retry_after: u32) -> Response {

@@ -72,7 +72,14 @@ impl World {
 
     /// Stops the relay and starts another on the same database (and another port).
     pub async fn restart(self) -> Self {
-        let Self { sandbox, relay, http, clock, file, environment, place } = self;
+        self.restart_with(&[]).await
+    }
+
+    /// The same, with some variables set otherwise from now on.
+    pub async fn restart_with(self, variables: &[(&str, &str)]) -> Self {
+        let Self { sandbox, relay, http, clock, file, mut environment, place } = self;
+        let given = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        environment.extend(given);
         relay.stop().await;
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let relay = serve(file, &environment, &clock, listener).await;

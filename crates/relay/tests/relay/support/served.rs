@@ -5,6 +5,7 @@ use super::environment;
 use super::place::Place;
 use autocrea_sandbox::{Options, Sandbox};
 use reqwest::{Client, Method, RequestBuilder};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -14,8 +15,10 @@ pub struct Served {
     pub sandbox: Sandbox,
     pub url: String,
     pub http: Client,
-    place: Place,
+    pub place: Place,
     child: Child,
+    environment: BTreeMap<String, String>,
+    port: u16,
 }
 
 impl Served {
@@ -26,17 +29,10 @@ impl Served {
         let place = Place::new();
         let port = free_port();
         let url = format!("http://127.0.0.1:{port}");
-        let log = File::create(place.path().join("log")).expect("a file");
-        let child = Command::new(env!("CARGO_BIN_EXE_autocrea-relay"))
-            .env_clear()
-            .envs(environment(&sandbox, &url, &place, variables))
-            .env("RELAY_BIND", format!("127.0.0.1:{port}"))
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .expect("the program starts");
+        let environment = environment(&sandbox, &url, &place, variables);
+        let child = start(&place, &environment, port);
         let http = Client::builder().no_proxy().build().expect("a client");
-        let served = Self { sandbox, url, http, place, child };
+        let served = Self { sandbox, url, http, place, child, environment, port };
         served.until_ready().await;
         served.sandbox.attach_relay(&served.url).expect("loopback");
         served
@@ -65,6 +61,14 @@ impl Served {
         self.ask(method, path).bearer_auth(self.sandbox.clerk.access_token(email))
     }
 
+    /// The power goes, and it is started again on what is there.
+    pub async fn die_and_come_back(&mut self) {
+        self.child.kill().expect("it ran");
+        self.child.wait().expect("its status");
+        self.child = start(&self.place, &self.environment, self.port);
+        self.until_ready().await;
+    }
+
     /// What it has logged so far.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.place.path().join("log")).unwrap_or_default()
@@ -82,6 +86,18 @@ impl Served {
         });
         ended.await.expect("a thread").log()
     }
+}
+
+fn start(place: &Place, environment: &BTreeMap<String, String>, port: u16) -> Child {
+    let log = File::options().create(true).append(true).open(place.path().join("log"));
+    Command::new(env!("CARGO_BIN_EXE_autocrea-relay"))
+        .env_clear()
+        .envs(environment)
+        .env("RELAY_BIND", format!("127.0.0.1:{port}"))
+        .stdout(Stdio::null())
+        .stderr(log.expect("a file"))
+        .spawn()
+        .expect("the program starts")
 }
 
 impl Drop for Served {

@@ -2,7 +2,7 @@
 
 use crate::support::{ANA, Events, World};
 use autocrea_relay::billing::refresh::refresh;
-use autocrea_sandbox::stripe::{SessionPayment, Stripe};
+use autocrea_sandbox::stripe::{SessionPayment, Stripe, TestCard};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -67,6 +67,30 @@ pub async fn buy(world: &World, plan: &str, interval: &str) -> String {
         account["subscription"]["planId"] == plan && account["subscription"]["status"] == "active"
     })
     .await;
+    subscription
+}
+
+/// What Ana's invoices are charged to from now on.
+pub async fn use_card(world: &World, card: TestCard) {
+    let customer = customer(world).await.expect("a customer");
+    stripe(world).set_card(&customer, card).expect("a customer");
+}
+
+/// A subscription of Ana's that no checkout of ours began, with `more` besides the price; its id.
+pub async fn subscribe_beside(world: &World, price: &str, more: &str) -> String {
+    let customer = customer(world).await.expect("a customer");
+    let form = format!("customer={customer}&items[0][price]={price}{more}");
+    text(&call(world, "POST", "subscriptions", &form), "id").to_owned()
+}
+
+/// Two weeks of Creator for nothing, and a card for what comes after; the subscription.
+pub async fn begin_trial(world: &World) -> String {
+    checkout(world, "creator", "month").await;
+    use_card(world, TestCard::Pays).await;
+    let price = stripe(world).prices().creator;
+    let subscription = subscribe_beside(world, &price, "&trial_period_days=14").await;
+    until(world, |it| it["subscription"]["status"] == "trialing").await;
+    settle(world).await;
     subscription
 }
 
