@@ -13,7 +13,7 @@ use std::time::Duration;
 /// How long a mail that was taken is left alone: longer than an attempt may last.
 const TAKEN_FOR_MILLIS: i64 = 60_000;
 /// The longest pause between two attempts, unless Resend asks for a longer one.
-const LONGEST_PAUSE_MILLIS: i64 = 15 * 60_000;
+const LONGEST_PAUSE: Duration = Duration::from_secs(15 * 60);
 
 /// A mail that is due.
 #[derive(Clone, Debug)]
@@ -222,8 +222,8 @@ pub fn put_off(
     tried_at: Option<UnixMillis>,
     why: &str,
 ) -> Result<(), DbError> {
-    let asked = wait.map_or(0, |wait| i64::try_from(wait.as_millis()).unwrap_or(i64::MAX));
-    let until = tx.now().plus_millis(asked.max(pause_millis(mail.attempts)));
+    let wait = wait.unwrap_or_default().max(pause(mail.attempts));
+    let until = tx.now().plus_millis(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX));
     tx.execute(
         "UPDATE mails SET due_at = ?2, tried_at = ?3, error = ?4
          WHERE id = ?1 AND state = 'pending'",
@@ -244,10 +244,11 @@ pub fn forget_payloads(tx: &mut Tx<'_>, before: UnixMillis, most: u32) -> Result
     )
 }
 
-/// Two seconds after the first attempt, and ever longer.
-fn pause_millis(attempts: i64) -> i64 {
+/// How long a mail waits that has been tried so often: two seconds at first, and ever longer.
+#[must_use]
+pub fn pause(attempts: i64) -> Duration {
     let doublings = u32::try_from(attempts.clamp(1, 16)).unwrap_or(16);
-    (1000_i64 << doublings).min(LONGEST_PAUSE_MILLIS)
+    Duration::from_secs(1 << doublings).min(LONGEST_PAUSE)
 }
 
 #[cfg(test)]
@@ -256,9 +257,9 @@ mod tests {
 
     #[test]
     fn attempts_become_rarer_and_never_stop() {
-        assert_eq!(pause_millis(1), 2_000);
-        assert_eq!(pause_millis(4), 16_000);
-        assert_eq!(pause_millis(1_000), LONGEST_PAUSE_MILLIS);
+        assert_eq!(pause(1), Duration::from_secs(2));
+        assert_eq!(pause(4), Duration::from_secs(16));
+        assert_eq!(pause(1_000), LONGEST_PAUSE);
     }
 
     #[test]

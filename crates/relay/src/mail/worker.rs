@@ -184,12 +184,21 @@ async fn send(mail: &Mail, resend: &Resend, due: Due, body: String) -> Result<()
             be_patient(mail, now, wait);
             put_off(mail, due, wait, None, why).await
         }
+        ResendFault::NotLetIn { .. } => {
+            tracing::error!(
+                why,
+                "no mail goes out: Resend wants another RESEND_API_KEY, or a verified domain"
+            );
+            let wait = outbox::pause(due.attempts);
+            be_patient(mail, now, Some(wait));
+            put_off(mail, due, Some(wait), None, why).await
+        }
         ResendFault::Unreachable => put_off(mail, due, None, None, why).await,
         ResendFault::Unsure { wait, .. } => put_off(mail, due, wait, Some(now), why).await,
     }
 }
 
-/// Resend's patience is for the account, not for one mail: all wait.
+/// Patience is with the account, not with one mail: all wait.
 fn be_patient(mail: &Mail, now: UnixMillis, wait: Option<Duration>) {
     let Some(wait) = wait else { return };
     let until = now.plus_millis(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX));

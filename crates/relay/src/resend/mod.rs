@@ -44,6 +44,15 @@ pub enum ResendFault {
         /// How long it asks to wait, if it says.
         wait: Option<Duration>,
     },
+    /// It does not let this relay in: the key is not one, or may not do this, or its domain is not
+    /// verified. That says nothing of the mail, which was not taken.
+    #[error("not let in, {status}, {name}")]
+    NotLetIn {
+        /// HTTP status.
+        status: u16,
+        /// Resend's name of the error, or `-`.
+        name: String,
+    },
     /// It understood and said no.
     #[error("refused with {status}, {name}")]
     Refused {
@@ -115,6 +124,9 @@ impl Resend {
         };
         Err(match status {
             StatusCode::TOO_MANY_REQUESTS => ResendFault::Patience { wait },
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+                ResendFault::NotLetIn { status: status.as_u16(), name }
+            }
             StatusCode::CONFLICT if name != "invalid_idempotent_request" => {
                 unsure("still at it", wait)
             }

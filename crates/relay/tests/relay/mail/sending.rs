@@ -1,13 +1,21 @@
 //! The outbox and its worker, with the first mail that everybody gets.
 
 use super::post::{arrived, kinds, one, sent, states, until};
+use crate::support::served::Served;
+use crate::support::shop::{DAY, attach, sweep};
 use crate::support::{ANA, World};
+use autocrea_relay::changes::Changes;
 use autocrea_relay::db::DbError;
-use autocrea_relay::mail::worker;
+use autocrea_relay::mail::{Mail, worker};
 use autocrea_sandbox::clerk::Switches;
+use autocrea_sandbox::resend::Resend;
+use futures_util::future::join_all;
 use http::header;
 use reqwest::Method;
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
 #[tokio::test]
 async fn somebody_new_is_welcomed_once_in_their_language() {
@@ -29,6 +37,18 @@ async fn somebody_new_is_welcomed_once_in_their_language() {
     let spanish = &arrived(&world, "welcome")[1];
     assert_eq!(spanish.subject, "Te damos la bienvenida a AUTOCREA");
     assert!(spanish.text.contains("20.000") && spanish.html.contains("lang=\"es\""));
+}
+
+#[tokio::test]
+async fn whoever_signs_up_at_clerk_is_welcomed_before_they_call_and_not_again_when_they_do() {
+    let world = World::start().await;
+    attach(&world);
+    for _ in 0..2 {
+        assert_eq!(world.sandbox.clerk.send_user_event("user.created", ANA).await, Some(200));
+    }
+    one(&world, "welcome").await;
+    world.get("/api/account").await;
+    one(&world, "welcome").await;
 }
 
 #[tokio::test]
@@ -87,13 +107,34 @@ async fn failed(world: &World) {
 
 #[tokio::test]
 async fn what_resend_refuses_is_parked_and_tried_no_more() {
-    let world = World::start().await;
-    world.sandbox.resend.refuse(422, 1, 0);
-    world.get("/api/account").await;
-    until(&world, "welcome", "parked").await;
-    world.clock.advance(Duration::from_secs(86_400));
-    sent(&world).await;
-    assert!(arrived(&world, "welcome").is_empty());
+    for status in [400, 404, 422, 451] {
+        let world = World::start().await;
+        world.sandbox.resend.refuse(status, 1, 0);
+        world.get("/api/account").await;
+        until(&world, "welcome", "parked").await;
+        world.clock.advance(Duration::from_secs(86_400));
+        sent(&world).await;
+        assert!(arrived(&world, "welcome").is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_resend_does_not_take_is_waited_for_and_costs_nobody_a_mail() {
+    for status in [401, 403] {
+        let world = World::start().await;
+        world.sandbox.resend.refuse(status, 3, 0);
+        world.get("/api/account").await;
+        for _ in 0..3 {
+            failed(&world).await;
+            assert_eq!(states(&world, "welcome").await, ["pending"], "{status}");
+            world.clock.advance(Duration::from_secs(901));
+        }
+        // Whoever came meanwhile waited as well.
+        world.ask_as("luis@example.com", Method::GET, "/api/account").send().await.expect("one");
+        sent(&world).await;
+        assert_eq!(kinds(&world), ["welcome", "welcome"]);
+        assert_eq!(states(&world, "welcome").await, ["sent", "sent"]);
+    }
 }
 
 #[tokio::test]
@@ -135,4 +176,62 @@ async fn without_a_key_mails_are_written_and_kept() {
         world.relay.app.db.read(move |tx| tx.query_one(sql, &[], |row| row.get(0))).await;
     assert!(payload.expect("kept").contains("Te damos la bienvenida"));
     assert!(kinds(&world).is_empty());
+}
+
+#[tokio::test]
+async fn two_relays_at_one_outbox_hand_each_mail_in_once() {
+    let world = World::start().await;
+    // On SQLite there is never a second relay: there both work at the same.
+    let db = if world.place.is_shared() {
+        world.place.open(&world.clock, Changes::default()).expect("a database")
+    } else {
+        world.relay.app.db.clone()
+    };
+    let (config, clock) = (Arc::clone(&world.relay.app.config), world.clock.clone());
+    let second = Mail::open(config, db, clock, CancellationToken::new()).await.expect("mails");
+    for number in 0..40 {
+        let email = format!("person-{number}@example.com");
+        let answer = world.ask_as(&email, Method::GET, "/api/account").send().await;
+        assert_eq!(answer.expect("an answer").status(), 200);
+    }
+    sent(&world).await;
+    // Forty are due at the same moment.
+    world.clock.advance(DAY);
+    sweep(&world).await;
+    let first = &world.relay.app.mail;
+    let passes = [first, &second, first, &second].map(worker::pass);
+    for taken in join_all(passes).await {
+        taken.expect("a database");
+    }
+    sent(&world).await;
+    assert_eq!(arrived(&world, "onboarding_1").len(), 40);
+    let handed_in = world.sandbox.resend.handed_in();
+    let keys: BTreeSet<String> =
+        handed_in.iter().map(|(key, _)| key.clone().expect("a key")).collect();
+    assert_eq!((handed_in.len(), keys.len()), (80, 80), "not even Resend had to tell them apart");
+}
+
+#[tokio::test]
+async fn a_relay_that_is_killed_while_it_sends_sends_the_same_under_the_same_key() {
+    let mut served = Served::with(&[]).await;
+    let handed_in = async |resend: &Resend, count: usize| {
+        let wanted = async {
+            while resend.handed_in().len() < count {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), wanted).await.expect("it is handed in");
+        resend.handed_in()
+    };
+    served.sandbox.resend.keep_silent(1);
+    let answer = served.ask_as(ANA, Method::GET, "/api/account").send().await;
+    assert_eq!(answer.expect("an answer").status(), 200);
+    handed_in(&served.sandbox.resend, 1).await;
+    served.die_and_come_back().await;
+    // The minute is over in which a mail that was taken is left alone.
+    served.place.run("UPDATE mails SET due_at = 0 WHERE state = 'pending'");
+    let twice = handed_in(&served.sandbox.resend, 2).await;
+    assert_eq!(twice[0], twice[1]);
+    assert!(twice[0].0.is_some());
+    served.stop().await;
 }
