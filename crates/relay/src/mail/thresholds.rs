@@ -1,9 +1,14 @@
 //! Tokens that run out: told when what is used crosses a half, four fifths and all of the limit.
 //!
 //! Asked in the transaction that settles, so that the crossing cannot be missed nor seen twice.
+//!
+//! All of the limit is used when what is left is too little to begin another answer
+//! ([`LEAST_OUTPUT`]): those last tokens can never be spent, and whoever is refused from now on would
+//! otherwise never be told why.
 
 use super::news::{News, Share};
 use super::outbox;
+use crate::ceiling::LEAST_OUTPUT;
 use crate::clock::month_of;
 use crate::db::{DbError, Tx};
 use autocrea_protocol::{PlanId, Tokens, UnixMillis, UserId};
@@ -64,7 +69,9 @@ pub fn spent(tx: &mut Tx<'_>, user: &UserId, charged: Tokens) -> Result<(), DbEr
 /// The highest share that lies between the two.
 fn crossed(before: Tokens, after: Tokens, limit: Tokens) -> Option<Share> {
     let reached = |used: Tokens, share: Share| {
-        i128::from(used.get()) * 100 >= i128::from(limit.get()) * i128::from(share.percent())
+        let none_to_spend = share == Share::All && limit - used < LEAST_OUTPUT;
+        let part = i128::from(limit.get()) * i128::from(share.percent());
+        none_to_spend || i128::from(used.get()) * 100 >= part
     };
     let crossed = |share: &Share| !reached(before, *share) && reached(after, *share);
     Share::EACH.into_iter().rev().find(crossed).filter(|_| limit > Tokens::ZERO)
@@ -102,13 +109,21 @@ mod tests {
 
     #[test]
     fn the_highest_of_the_shares_that_are_crossed_is_told() {
-        let crossed = |before, after| crossed(Tokens(before), Tokens(after), Tokens(1_000));
-        assert_eq!(crossed(0, 499), None);
-        assert_eq!(crossed(499, 500), Some(Share::Half));
-        assert_eq!(crossed(500, 799), None);
-        assert_eq!(crossed(0, 800), Some(Share::Most));
-        assert_eq!(crossed(10, 1_000), Some(Share::All));
-        assert_eq!(crossed(1_000, 1_000), None);
+        let crossed = |before, after| crossed(Tokens(before), Tokens(after), Tokens(10_000));
+        assert_eq!(crossed(0, 4_999), None);
+        assert_eq!(crossed(4_999, 5_000), Some(Share::Half));
+        assert_eq!(crossed(5_000, 7_999), None);
+        assert_eq!(crossed(0, 8_000), Some(Share::Most));
+        assert_eq!(crossed(100, 10_000), Some(Share::All));
+        assert_eq!(crossed(10_000, 10_000), None);
+    }
+
+    #[test]
+    fn what_is_too_little_for_another_answer_counts_as_used() {
+        let crossed = |before, after| crossed(Tokens(before), Tokens(after), Tokens(10_000));
+        assert_eq!(crossed(9_000, 9_744), None, "256 are left");
+        assert_eq!(crossed(9_744, 9_745), Some(Share::All));
+        assert_eq!(crossed(9_745, 10_000), None, "told already");
     }
 
     #[test]

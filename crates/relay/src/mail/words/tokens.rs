@@ -103,6 +103,16 @@ fn all(scene: &Scene<'_>, spent: &Spent<'_>) -> Letter {
         "You have used all of your tokens. What you made is still on your machine: open it, preview \
          it and export it whenever you like.",
     ));
+    let left = spent.limit - spent.used;
+    let letter = if left > Tokens::ZERO {
+        let left = scene.tokens(left);
+        letter.text(scene.say(
+            format!("Los {left} que quedan no bastan para otra respuesta."),
+            format!("The {left} that are left are too few for another answer."),
+        ))
+    } else {
+        letter
+    };
     let mut options = Vec::new();
     if scene.reader.renews() {
         let granted = scene.tokens(scene.config.plans.terms(spent.plan).tokens);

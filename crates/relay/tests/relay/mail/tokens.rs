@@ -48,6 +48,19 @@ async fn of_several_shares_at_once_the_highest_alone_is_told() {
 }
 
 #[tokio::test]
+async fn whoever_has_too_few_left_for_another_answer_has_used_them_all() {
+    let world = world().await;
+    spend(&world, 19_744).await;
+    assert_eq!(told(&world).await, ["tokens_80"], "with 256 one can still begin");
+    spend(&world, 100).await;
+    assert_eq!(told(&world).await, ["tokens_80", "tokens_100"]);
+    let mail = one(&world, "tokens_100").await;
+    assert!(mail.text.contains("Los 156 que quedan no bastan"), "{}", mail.text);
+    world.clock.advance(DAY + Duration::from_secs(60));
+    one(&world, "upgrade").await;
+}
+
+#[tokio::test]
 async fn a_new_lot_is_told_of_anew() {
     let world = world().await;
     spend(&world, 10_000).await;
