@@ -198,7 +198,7 @@ async fn last_words(
     Ok(facts)
 }
 
-/// Cancels and refunds what should never have been. Remembered durably before, so that a crash
+/// Cancels what should never have been, and gives back what it cost. Remembered durably before, so that a crash
 /// between the two does not keep anybody's money.
 async fn undo_duplicates(billing: &Billing, customer: &str) -> Result<(), BillingError> {
     let name = customer.to_owned();
@@ -220,6 +220,7 @@ async fn undo_duplicates(billing: &Billing, customer: &str) -> Result<(), Billin
         for invoice in &facts.invoices {
             if invoice.subscription == subscription && invoice.paid {
                 billing.stripe.refund_invoice(&invoice.id).await?;
+                billing.stripe.put_credit_back(customer, &invoice.id).await?;
             }
         }
         billing.db.write(move |tx| apply::undone(tx, &subscription)).await?;

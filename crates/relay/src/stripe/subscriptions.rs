@@ -1,11 +1,17 @@
-//! Undoing a subscription that should not be there: cancelling it, and giving its money back.
+//! Undoing a subscription that should not be there: cancelling it, and giving back what it cost, to
+//! the card and to the customer's credit.
 
 use super::{Stripe, StripeFault};
 use futures_util::TryStreamExt;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
+use stripe_billing::invoice::RetrieveInvoice;
 use stripe_billing::invoice_payment::ListInvoicePayment;
 use stripe_billing::subscription::{CancelSubscription, ListSubscription, ListSubscriptionStatus};
+use stripe_core::customer_balance_transaction::{
+    CreateCustomerCustomerBalanceTransaction, ListCustomerCustomerBalanceTransaction,
+};
 use stripe_core::refund::CreateRefund;
+use stripe_shared::CustomerBalanceTransaction;
 use stripe_shared::SubscriptionStatus;
 
 impl Stripe {
@@ -100,7 +106,56 @@ impl Stripe {
     }
 }
 
+/// In the metadata of a credit that was put back: the invoice that had taken it.
+const PUT_BACK: &str = "autocreaCreditOf";
+
 impl Stripe {
+    /// Puts back the credit that the customer had and an invoice took, once, however often and by
+    /// whomever it is asked: Stripe forgets a key after a day, so what was put back says for which
+    /// invoice. Nothing for a customer that is not there any more.
+    ///
+    /// # Errors
+    /// As every call.
+    pub async fn put_credit_back(&self, customer: &str, invoice: &str) -> Result<(), StripeFault> {
+        let paid = self.get("invoice", &RetrieveInvoice::new(invoice)).await?;
+        // A credit is a balance below zero.
+        let taken = paid.ending_balance.unwrap_or(paid.starting_balance).min(0)
+            - paid.starting_balance.min(0);
+        if taken <= 0 {
+            return Ok(());
+        }
+        let made = match self.credits_put_back(customer).await {
+            Err(StripeFault::NotFound(_)) => return Ok(()),
+            made => made?,
+        };
+        if made.contains(invoice) {
+            return Ok(());
+        }
+        let metadata = HashMap::from([(PUT_BACK.to_owned(), invoice.to_owned())]);
+        let request =
+            CreateCustomerCustomerBalanceTransaction::new(customer, -taken, paid.currency)
+                .description("A second subscription was undone")
+                .metadata(metadata);
+        let key = format!("autocrea:credit:{invoice}");
+        self.post("customer credit", &key, &request).await.map(|_| ())
+    }
+
+    /// The invoices whose credit has been put back.
+    async fn credits_put_back(&self, customer: &str) -> Result<BTreeSet<String>, StripeFault> {
+        let all: Vec<CustomerBalanceTransaction> = super::twice(|| async {
+            ListCustomerCustomerBalanceTransaction::new(customer)
+                .limit(100)
+                .paginate()
+                .stream(&self.client)
+                .try_collect()
+                .await
+                .map_err(|fault| StripeFault::of("customer credits", fault))
+        })
+        .await?;
+        let invoices = all.into_iter().filter_map(|one| one.metadata?.remove(PUT_BACK));
+        Ok(invoices.collect())
+    }
+
     /// The customers of all subscriptions that have not ended, each once.
     ///
     /// # Errors

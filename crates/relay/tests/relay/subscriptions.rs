@@ -3,7 +3,7 @@
 use crate::support::shop::*;
 use crate::support::{ANA, World};
 use autocrea_protocol::{GenerationId, Tokens};
-use autocrea_relay::billing::{apply, customers};
+use autocrea_relay::billing::{apply, customers, reconcile};
 use autocrea_relay::ledger::{self, ReserveRequest};
 use autocrea_sandbox::stripe::{AfterLastRetry, Proration, TestCard};
 use serde_json::Value;
@@ -21,6 +21,14 @@ fn plan(account: &Value) -> &str {
 
 fn change(world: &World, subscription: &str, price: &str) {
     stripe(world).change_plan(subscription, price, Proration::AlwaysInvoice).expect("a change");
+}
+
+/// The bank takes the newest payment back; the dispute, once only so much is left.
+async fn disputed(world: &World, left: i64) -> String {
+    let charge = newest_charge(world).await;
+    let dispute = stripe(world).dispute(&charge).expect("a charge");
+    until(world, |it| remaining(it) == left).await;
+    text(&dispute, "id").to_owned()
 }
 
 #[tokio::test]
@@ -94,8 +102,7 @@ async fn a_downgrade_at_the_periods_end_keeps_the_plan_until_then() {
 async fn an_upgrade_that_cannot_be_paid_brings_neither_plan_nor_tokens() {
     let world = open().await;
     let subscription = buy(&world, "creator", "month").await;
-    let customer = customer(&world).await.expect("a customer");
-    stripe(&world).set_card(&customer, TestCard::FailsWhenCharged).expect("a customer");
+    use_card(&world, TestCard::FailsWhenCharged).await;
     change(&world, &subscription, &stripe(&world).prices().business);
     let account = until(&world, |it| it["subscription"]["status"] == "past_due").await;
     assert_eq!((plan(&account), remaining(&account)), ("creator", MONTH + FREE));
@@ -141,8 +148,7 @@ async fn overdue_keeps_the_plan_for_seven_days_and_paying_brings_everything_back
     let world = open().await;
     stripe(&world).after_last_retry(AfterLastRetry::LeavePastDue);
     buy(&world, "creator", "month").await;
-    let customer = customer(&world).await.expect("a customer");
-    stripe(&world).set_card(&customer, TestCard::FailsWhenCharged).expect("a customer");
+    use_card(&world, TestCard::FailsWhenCharged).await;
     pass_time(&world, DAY * 31).await;
     let overdue = account(&world).await;
     assert_eq!(overdue["subscription"]["status"], "past_due");
@@ -154,7 +160,8 @@ async fn overdue_keeps_the_plan_for_seven_days_and_paying_brings_everything_back
     let after = account(&world).await;
     assert_eq!((plan(&after), text(&after["subscription"], "status")), ("free", "past_due"));
     assert_eq!(after["subscription"]["graceUntil"], until_at, "counted from the first attempt");
-    stripe(&world).set_card(&customer, TestCard::Pays).expect("a customer");
+    use_card(&world, TestCard::Pays).await;
+    let customer = customer(&world).await.expect("a customer");
     let open = call(&world, "GET", "invoices", &format!("customer={customer}&status=open"));
     call(&world, "POST", &format!("invoices/{}/pay", text(&open["data"][0], "id")), "");
     let paid =
@@ -246,13 +253,11 @@ async fn a_dispute_takes_what_is_unspent_and_a_won_one_gives_it_back() {
     let world = open().await;
     buy(&world, "creator", "month").await;
     spend(&world, FREE + 100_000).await;
-    let charge = newest_charge(&world).await;
-    let dispute = stripe(&world).dispute(&charge).expect("a charge");
-    until(&world, |it| remaining(it) == 0).await;
-    stripe(&world).decide_dispute(text(&dispute, "id"), true).expect("a dispute");
+    let dispute = disputed(&world, 0).await;
+    stripe(&world).decide_dispute(&dispute, true).expect("a dispute");
     until(&world, |it| remaining(it) == 400_000).await;
     settle(&world).await;
-    let source = format!("dispute_won:{}", text(&dispute, "id"));
+    let source = format!("dispute_won:{dispute}");
     assert!(grants(&world).await.contains(&(source, 400_000)));
     for event in stripe(&world).events() {
         stripe(&world).deliver(&event.id).await;
@@ -289,11 +294,9 @@ async fn a_won_dispute_gives_back_no_more_than_it_took() {
     buy(&world, "creator", "month").await;
     spend(&world, FREE + 100_000).await;
     let generation = hold(&world, 150_000).await;
-    let charge = newest_charge(&world).await;
-    let dispute = stripe(&world).dispute(&charge).expect("a charge");
-    until(&world, |it| remaining(it) == 0).await;
+    let dispute = disputed(&world, 0).await;
     end_charging(&world, generation, 100_000).await;
-    stripe(&world).decide_dispute(text(&dispute, "id"), true).expect("a dispute");
+    stripe(&world).decide_dispute(&dispute, true).expect("a dispute");
     until(&world, |it| remaining(it) == 300_000).await;
     settle(&world).await;
     assert_eq!(remaining(&account(&world).await), 300_000);
@@ -306,10 +309,8 @@ async fn what_a_generation_gives_back_after_a_won_dispute_stays() {
     buy(&world, "creator", "month").await;
     spend(&world, FREE + 100_000).await;
     let generation = hold(&world, 150_000).await;
-    let charge = newest_charge(&world).await;
-    let dispute = stripe(&world).dispute(&charge).expect("a charge");
-    until(&world, |it| remaining(it) == 0).await;
-    stripe(&world).decide_dispute(text(&dispute, "id"), true).expect("a dispute");
+    let dispute = disputed(&world, 0).await;
+    stripe(&world).decide_dispute(&dispute, true).expect("a dispute");
     until(&world, |it| remaining(it) == 250_000).await;
     end_charging(&world, generation, 100_000).await;
     settle(&world).await;
@@ -335,10 +336,8 @@ async fn a_refund_after_a_won_dispute_takes_what_the_dispute_gave_back() {
     let world = open().await;
     buy(&world, "creator", "month").await;
     spend(&world, FREE + 100_000).await;
-    let charge = newest_charge(&world).await;
-    let dispute = stripe(&world).dispute(&charge).expect("a charge");
-    until(&world, |it| remaining(it) == 0).await;
-    stripe(&world).decide_dispute(text(&dispute, "id"), true).expect("a dispute");
+    let dispute = disputed(&world, 0).await;
+    stripe(&world).decide_dispute(&dispute, true).expect("a dispute");
     until(&world, |it| remaining(it) == 400_000).await;
     settle(&world).await;
     // Again and again the same: nothing more is taken.
@@ -350,13 +349,27 @@ async fn a_refund_after_a_won_dispute_takes_what_the_dispute_gave_back() {
 }
 
 #[tokio::test]
+async fn a_dispute_after_a_part_was_paid_back_gives_back_only_what_it_took() {
+    let world = open().await;
+    buy(&world, "creator", "month").await;
+    spend(&world, FREE + 100_000).await;
+    let charge = newest_charge(&world).await;
+    stripe(&world).refund(&charge, Some(725)).expect("a charge");
+    until(&world, |it| remaining(it) == 275_000).await;
+    let dispute = disputed(&world, 0).await;
+    stripe(&world).decide_dispute(&dispute, true).expect("a dispute");
+    until(&world, |it| remaining(it) == 275_000).await;
+    settle(&world).await;
+    assert_eq!(remaining(&account(&world).await), 275_000);
+    verify(&world).await;
+}
+
+#[tokio::test]
 async fn a_lost_dispute_gives_nothing_back() {
     let world = open().await;
     buy(&world, "creator", "month").await;
-    let charge = newest_charge(&world).await;
-    let dispute = stripe(&world).dispute(&charge).expect("a charge");
-    until(&world, |it| remaining(it) == FREE).await;
-    stripe(&world).decide_dispute(text(&dispute, "id"), false).expect("a dispute");
+    let dispute = disputed(&world, FREE).await;
+    stripe(&world).decide_dispute(&dispute, false).expect("a dispute");
     settle(&world).await;
     assert_eq!(remaining(&account(&world).await), FREE);
 }
@@ -367,14 +380,11 @@ async fn of_two_live_subscriptions_the_later_is_cancelled_and_paid_back() {
     buy(&world, "creator", "month").await;
     settle(&world).await;
     let before = account(&world).await;
-    let customer = customer(&world).await.expect("a customer");
     pass_time(&world, std::time::Duration::from_secs(5)).await;
-    let form = format!("customer={customer}&items[0][price]={}", stripe(&world).prices().pro);
-    let later = call(&world, "POST", "subscriptions", &form);
-    stripe(&world).settled().await;
+    let later = subscribe_beside(&world, &stripe(&world).prices().pro, "").await;
     settle(&world).await;
     settle(&world).await;
-    let later = call(&world, "GET", &format!("subscriptions/{}", text(&later, "id")), "");
+    let later = call(&world, "GET", &format!("subscriptions/{later}"), "");
     assert_eq!(later["status"], "canceled");
     let charge = newest_charge(&world).await;
     assert_eq!(call(&world, "GET", &format!("charges/{charge}"), "")["refunded"], true);
@@ -383,19 +393,47 @@ async fn of_two_live_subscriptions_the_later_is_cancelled_and_paid_back() {
     assert_eq!(remaining(&after), remaining(&before));
 }
 
+async fn balance(world: &World) -> i64 {
+    let customer = customer(world).await.expect("a customer");
+    let customer = call(world, "GET", &format!("customers/{customer}"), "");
+    customer["balance"].as_i64().expect("a number")
+}
+
+#[tokio::test]
+async fn credit_that_paid_for_a_subscription_too_many_is_put_back_once() {
+    // It pays for all of it, or for a part.
+    for credit in [-10_000, -1_000] {
+        let world = open().await;
+        buy(&world, "creator", "month").await;
+        settle(&world).await;
+        let customer = customer(&world).await.expect("a customer");
+        call(&world, "POST", &format!("customers/{customer}"), &format!("balance={credit}"));
+        pass_time(&world, std::time::Duration::from_secs(5)).await;
+        let later = subscribe_beside(&world, &stripe(&world).prices().pro, "").await;
+        settle(&world).await;
+        settle(&world).await;
+        let later = call(&world, "GET", &format!("subscriptions/{later}"), "");
+        assert_eq!(later["status"], "canceled");
+        assert_eq!(balance(&world).await, credit);
+        // A relay that died before it had written that down does it again, long after Stripe has
+        // forgotten the key.
+        world.place.run("UPDATE duplicate_subscriptions SET undone_at = NULL");
+        pass_time(&world, DAY * 2).await;
+        reconcile::pass(&world.relay.app.billing, false).await.expect("Stripe answers");
+        assert_eq!(balance(&world).await, credit);
+        let path = format!("/v1/customers/{customer}/balance_transactions");
+        let put_back = stripe(&world).requests().into_iter();
+        let put_back = put_back.filter(|one| one.method == "POST" && one.path == path);
+        assert_eq!(put_back.count(), 1);
+    }
+}
+
 #[tokio::test]
 async fn a_trial_has_the_plans_tokens_and_the_first_payment_brings_them_anew() {
     let world = open().await;
-    checkout(&world, "creator", "month").await;
-    let customer = customer(&world).await.expect("a customer");
-    stripe(&world).set_card(&customer, TestCard::Pays).expect("a customer");
-    let price = stripe(&world).prices().creator;
-    let form = format!("customer={customer}&items[0][price]={price}&trial_period_days=14");
-    call(&world, "POST", "subscriptions", &form);
-    let account = until(&world, |it| it["subscription"]["status"] == "trialing").await;
-    assert_eq!(plan(&account), "creator");
-    settle(&world).await;
-    assert_eq!(remaining(&self::account(&world).await), MONTH + FREE);
+    begin_trial(&world).await;
+    let account = self::account(&world).await;
+    assert_eq!((plan(&account), remaining(&account)), ("creator", MONTH + FREE));
     spend(&world, FREE + 100_000).await;
     pass_time(&world, DAY * 15).await;
     let account = self::account(&world).await;

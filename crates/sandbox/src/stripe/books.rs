@@ -15,6 +15,7 @@ use super::catalogue::{Price, Product};
 use super::checkout::CheckoutSession;
 use super::configuration::Configuration;
 use super::customer::Customer;
+use super::customer_balance::BalanceTransaction;
 use super::dispute::Dispute;
 use super::endpoint::WebhookEndpoint;
 use super::event::{Event, EventRequest};
@@ -118,6 +119,8 @@ pub(crate) struct Books {
     pub(crate) request: Option<EventRequest>,
     pub(crate) after_last_retry: AfterLastRetry,
     pub(crate) customers: Shelf<Customer>,
+    #[serde(default)]
+    pub(crate) balance_transactions: Shelf<BalanceTransaction>,
     pub(crate) products: Shelf<Product>,
     pub(crate) prices: Shelf<Price>,
     pub(crate) payment_methods: Shelf<PaymentMethod>,

@@ -90,6 +90,8 @@ impl Books {
         let balance_moved = customer.balance != before.balance;
         self.customers.put(customer.clone());
         if balance_moved {
+            let moved = (customer.balance - before.balance, customer.balance);
+            self.note_applied_balance(&customer.id, id, &invoice.currency, moved);
             self.put_customer(&before, customer);
         }
         if invoice.amount_due > 0 {

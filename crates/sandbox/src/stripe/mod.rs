@@ -20,6 +20,7 @@ mod collecting;
 mod configuration;
 mod control;
 mod customer;
+mod customer_balance;
 mod cycle;
 mod delivery;
 mod desk;

@@ -78,6 +78,11 @@ fn customers(books: &mut Books, method: &str, path: &[&str], form: &Form) -> Opt
             let url = format!("/v1/customers/{id}/payment_methods");
             listing::page(own, form, &url, PaymentMethod::json)
         }
+        ("POST", ["customers", id, "balance_transactions"]) => {
+            books.create_balance_transaction(id, form)
+        }
+        ("GET", ["customers", id, "balance_transactions"]) => known(form, &["created", "invoice"])
+            .and_then(|()| books.balance_transactions_of(id, form)),
         ("GET", ["payment_methods", id]) => books.payment_methods.find(id).map(PaymentMethod::json),
         _ => return None,
     })

@@ -98,6 +98,11 @@ async fn every_object_is_read_by_async_stripes_types() {
         "billing_portal/configurations",
         "",
     ));
+    let credits = format!("customers/{customer}/balance_transactions");
+    let credit = "amount=-500&currency=usd&description=A%20gift&metadata[for]=somebody";
+    let credit = stripe.call("POST", &credits, credit).expect("a credit");
+    assert_eq!(read::<stripe_shared::CustomerBalanceTransaction>(&credit).ending_balance, -500);
+    read_list::<stripe_shared::CustomerBalanceTransaction>(&get(&credits, ""));
     read::<stripe_shared::DeletedCustomer>(
         &stripe.call("DELETE", &format!("customers/{customer}"), "").expect("deleted"),
     );
