@@ -13,7 +13,7 @@ pub struct Difference {
 }
 
 /// Each query answers the people for whom a rule does not hold.
-const RULES: [(&str, &str); 8] = [
+const RULES: [(&str, &str); 11] = [
     (
         "the kept balances are not the sums over the lots",
         "SELECT people.id FROM people LEFT JOIN lots ON lots.user_id = people.id
@@ -40,6 +40,49 @@ const RULES: [(&str, &str); 8] = [
                  <> COALESCE(SUM(CASE WHEN entries.kind = 'expire' THEN entries.tokens END), 0)
              OR people.revoked
                  <> COALESCE(SUM(CASE WHEN entries.kind = 'revoke' THEN entries.tokens END), 0)",
+    ),
+    (
+        "a lot is not what its entries say",
+        "SELECT lots.user_id FROM lots LEFT JOIN (
+             SELECT user_id, source,
+                 SUM(CASE WHEN kind = 'grant' THEN tokens ELSE 0 END) AS granted,
+                 SUM(CASE WHEN kind = 'expire' THEN tokens ELSE 0 END) AS expired,
+                 SUM(CASE WHEN kind = 'revoke' THEN tokens ELSE 0 END) AS revoked
+             FROM entries WHERE source IS NOT NULL GROUP BY user_id, source) AS told
+             ON told.user_id = lots.user_id AND told.source = lots.source
+         WHERE lots.granted <> COALESCE(told.granted, 0)
+             OR lots.expired <> COALESCE(told.expired, 0)
+             OR lots.revoked <> COALESCE(told.revoked, 0)",
+    ),
+    (
+        "a reservation is not what its entries say",
+        "SELECT reservations.user_id FROM reservations LEFT JOIN (
+             SELECT user_id, generation_id,
+                 SUM(CASE WHEN kind = 'reserve' THEN tokens END) AS reserved,
+                 SUM(CASE WHEN kind = 'settle' THEN tokens END) AS settled,
+                 SUM(CASE WHEN kind = 'release' THEN tokens END) AS released
+             FROM entries WHERE generation_id IS NOT NULL GROUP BY user_id, generation_id) AS told
+             ON told.user_id = reservations.user_id
+             AND told.generation_id = reservations.generation_id
+         WHERE COALESCE(told.reserved, -1) <> reservations.tokens
+             OR COALESCE(told.settled, -1)
+                 <> CASE WHEN reservations.state = 'settled' THEN reservations.charged ELSE -1 END
+             OR COALESCE(told.released, -1)
+                 <> CASE WHEN reservations.state = 'released' THEN reservations.tokens ELSE -1 END",
+    ),
+    (
+        "an entry's balance does not follow from the one before",
+        "SELECT DISTINCT user_id FROM (
+             SELECT entries.user_id, entries.balance_after,
+                 SUM(CASE entries.kind WHEN 'grant' THEN entries.tokens
+                         WHEN 'reserve' THEN -reservations.tokens
+                         WHEN 'release' THEN reservations.tokens
+                         WHEN 'settle' THEN reservations.tokens - entries.tokens
+                         ELSE -entries.tokens END)
+                     OVER (PARTITION BY entries.user_id ORDER BY entries.seq) AS balance
+             FROM entries LEFT JOIN reservations ON reservations.user_id = entries.user_id
+                 AND reservations.generation_id = entries.generation_id) AS told
+         WHERE balance <> balance_after",
     ),
     (
         "the last entry's balance is not what is available",

@@ -280,6 +280,56 @@ async fn a_new_month_brings_a_new_free_lot_and_ends_the_old() {
     bench.assert_sound().await;
 }
 
+/// A little of everything that an entry can say, and one generation that still runs.
+async fn story() -> Bench {
+    let bench = Bench::new().await;
+    bench.grant("grant:short", 1_000, 1).await;
+    bench.grant("invoice:in_1", 5_000, 10).await;
+    let (settled, released) = (generation(), generation());
+    bench.reserve(settled, 600).await;
+    bench.settle(settled, 250).await;
+    bench.reserve(released, 100).await;
+    bench.release(released).await;
+    bench.revoke("invoice:in_1", 2_000).await;
+    bench.clock.advance(Duration::from_secs(2 * 86_400));
+    let ana = bench.ana.clone();
+    bench.write(move |tx| ledger::expire_due(tx, &ana)).await;
+    bench.reserve(generation(), 300).await;
+    bench.assert_sound().await;
+    bench
+}
+
+#[tokio::test]
+async fn whatever_is_changed_behind_the_ledgers_back_is_found() {
+    for change in [
+        "UPDATE entries SET tokens = tokens + 1 WHERE kind = 'grant'",
+        "UPDATE entries SET tokens = tokens + 1 WHERE kind = 'reserve'",
+        "UPDATE entries SET tokens = tokens + 1 WHERE kind = 'settle'",
+        "UPDATE entries SET tokens = tokens + 1 WHERE kind = 'release'",
+        "UPDATE entries SET tokens = tokens + 1 WHERE kind = 'expire'",
+        "UPDATE entries SET tokens = tokens + 1 WHERE kind = 'revoke'",
+        "UPDATE entries SET balance_after = balance_after + 1 WHERE kind = 'release'",
+        "UPDATE entries SET source = 'grant:short' WHERE source = 'invoice:in_1'",
+        "DELETE FROM entries WHERE kind = 'release'",
+        "DELETE FROM entries WHERE generation_id IN
+             (SELECT generation_id FROM entries WHERE kind = 'release')",
+        "DELETE FROM reservations WHERE state = 'released'",
+        "UPDATE reservations SET charged = charged - 1 WHERE state = 'settled'",
+        "UPDATE reservations SET state = 'released', charged = 0 WHERE state = 'settled'",
+        "UPDATE reservations SET state = 'released' WHERE state = 'open'",
+        "UPDATE holds SET tokens = tokens - 1",
+        "UPDATE lots SET granted = granted + 1, available = available + 1",
+        "UPDATE lots SET spent = spent - 1, expired = expired + 1 WHERE spent > 0",
+        "UPDATE lots SET expired = expired - 1, revoked = revoked + 1 WHERE expired > 0",
+        "UPDATE people SET spent = spent - 1, available = available + 1",
+    ] {
+        let bench = story().await;
+        bench.place.run(change);
+        let found = bench.db.read(ledger::verify).await.expect("an audit");
+        assert!(found.iter().any(|it| it.user == bench.ana), "{change}");
+    }
+}
+
 #[tokio::test]
 async fn work_that_fails_or_panics_leaves_nothing_and_harms_nobody_else() {
     let bench = Bench::new().await;
