@@ -40,7 +40,9 @@ pub fn apply(
 ) -> Result<Outcome, ApplyError> {
     tx.hold_person(user)?;
     let known = known_duplicates(tx, customer)?;
-    let outcome = fold(facts, &known, book, tx.now())?;
+    let mut outcome = fold(facts, &known, book, tx.now())?;
+    let others = other_customers(tx, user, customer, book)?;
+    follow(tx, &mut outcome, &others)?;
     for subscription in &outcome.duplicates {
         remember_duplicate(tx, customer, subscription)?;
     }
@@ -56,40 +58,69 @@ pub fn apply(
         take_from_given_back(tx, won, &outcome.lots)?;
     }
     customers::set_next_change(tx, customer, outcome.next_change_at)?;
-    let standing = standing(tx, user, customer, &outcome.subscription, book)?;
-    account::set_subscription(tx, user, &standing)?;
+    account::set_subscription(tx, user, &standing(&outcome, others))?;
     mail::subscriptions::tell(tx, user, facts, &outcome, book)?;
     Ok(outcome)
 }
 
-/// What the person is told: of all the customers they have been (one that was deleted at Stripe is
-/// followed by another), the one whose subscription is worth most now. A deleted one still counts
-/// for what was paid through it.
-fn standing(
+/// What follows from the other customers that the person is or was (one that was deleted at Stripe is
+/// followed by another), the present one last. One that the rules refuse was loud when it was looked
+/// at, and hinders no other.
+fn other_customers(
     tx: &mut Tx<'_>,
     user: &UserId,
     customer: &str,
-    here: &Subscription,
     book: &PriceBook,
-) -> Result<Subscription, DbError> {
-    let now = tx.now();
-    let mut best = Subscription::none();
-    // The present customer comes last, and stands where another's is worth the same.
+) -> Result<Others, DbError> {
+    let (now, mut others) = (tx.now(), Others::default());
     for one in customers::all_of(tx, user)? {
-        let subscription = if one == customer {
-            here.clone()
-        } else {
-            let Some(facts) = customers::facts_of(tx, &one)? else { continue };
-            let known = known_duplicates(tx, &one)?;
-            // One that the rules refuse was loud when it was looked at, and hinders no other.
-            let Ok(outcome) = fold(&facts, &known, book, now) else { continue };
-            outcome.subscription
-        };
-        if worth(&subscription) >= worth(&best) {
-            best = subscription;
+        if one == customer {
+            others.before = others.outcomes.len();
+            continue;
+        }
+        let Some(facts) = customers::facts_of(tx, &one)? else { continue };
+        let known = known_duplicates(tx, &one)?;
+        others.outcomes.extend(fold(&facts, &known, book, now));
+    }
+    Ok(others)
+}
+
+#[derive(Default)]
+struct Others {
+    outcomes: Vec<Outcome>,
+    /// How many of them come before the customer in question.
+    before: usize,
+}
+
+/// Ends the plan lots that a newer period follows, whichever customer paid for it.
+fn follow(tx: &mut Tx<'_>, outcome: &mut Outcome, others: &Others) -> Result<(), DbError> {
+    let newest = others.outcomes.iter().filter_map(|other| other.opened_at).max();
+    if outcome.opened_at < newest {
+        outcome.is_followed_elsewhere();
+    }
+    for other in others.outcomes.iter().filter(|other| other.opened_at < outcome.opened_at) {
+        for lot in &other.lots {
+            ledger::end_lot(tx, &lot.source)?;
+        }
+        for won in &other.won {
+            ledger::end_lot(tx, &given_back(won))?;
         }
     }
-    Ok(best)
+    Ok(())
+}
+
+/// What the person is told: the subscription that is worth most now. A deleted customer still counts
+/// for what was paid through it; where two are worth the same, the later customer's stands.
+fn standing(here: &Outcome, others: Others) -> Subscription {
+    let mut all: Vec<Subscription> =
+        others.outcomes.into_iter().map(|other| other.subscription).collect();
+    all.insert(others.before, here.subscription.clone());
+    all.into_iter().fold(
+        Subscription::none(),
+        |best, one| {
+            if worth(&one) >= worth(&best) { one } else { best }
+        },
+    )
 }
 
 /// Live before ended, in force before lapsed, anything before nothing.

@@ -48,8 +48,24 @@ pub struct Outcome {
     pub won: Vec<WonDispute>,
     /// Live subscriptions beside the one in force: to be cancelled and refunded.
     pub duplicates: Vec<String>,
+    /// When the newest period began that was paid for (Unix seconds).
+    pub opened_at: Option<i64>,
     /// When time alone changes the answer next.
     pub next_change_at: Option<UnixMillis>,
+}
+
+impl Outcome {
+    /// Says that the person has paid for a newer period as another customer: what these lots have
+    /// left ends, and no further month of a year begins.
+    pub fn is_followed_elsewhere(&mut self) {
+        for lot in &mut self.lots {
+            lot.superseded = true;
+            lot.grant &= !lot.is_later_month;
+        }
+        for won in &mut self.won {
+            won.superseded = true;
+        }
+    }
 }
 
 /// Decides. `duplicates` are subscriptions that were found beside a live one before.
@@ -79,7 +95,7 @@ pub fn fold(
         || (Subscription::none(), Vec::new()),
         |governing| in_force(facts, governing, &periods, book, now),
     );
-    let lots = lots::of(&periods, standing.governing, book, now, &mut changes);
+    let lots = lots::of(facts, &periods, standing.governing, book, now, &mut changes);
     let won = lots::won(&periods);
     let withdrawn = withdrawn(facts, &standing, book, now);
     Ok(Outcome {
@@ -93,6 +109,7 @@ pub fn fold(
         withdrawn,
         won,
         duplicates: standing.duplicates,
+        opened_at: periods.last().map(|period| period.start),
         next_change_at: changes.into_iter().filter(|at| *at > now).min(),
     })
 }
@@ -107,7 +124,7 @@ fn withdrawn(
     let others = facts.subscriptions.iter().map(|one| &one.id);
     let others = others.filter(|id| !standing.left_out.contains(*id)).cloned().collect();
     let periods = paid_periods(facts, &others, book);
-    let lots = lots::of(&periods, None, book, now, &mut Vec::new());
+    let lots = lots::of(facts, &periods, None, book, now, &mut Vec::new());
     lots.into_iter().map(|lot| lot.source).collect()
 }
 
@@ -221,7 +238,8 @@ fn in_force(
             (plan, status)
         }
         Status::PastDue | Status::Unpaid => {
-            let until = grace_end(facts, governing, periods, book);
+            let failed = UnixMillis::from_secs(first_failure(facts, governing, periods));
+            let until = failed.plus_millis(book.grace_millis());
             grace_until = Some(until);
             changes.push(until);
             let plan = if now < until { paid.unwrap_or(bought) } else { PlanId::free() };
@@ -272,15 +290,14 @@ fn is_unpaid_step_up(
         .any(|(plan, _)| book.tokens_of(plan) > paid_worth)
 }
 
-/// The end of the days of grace: counted from the first failed attempt at the oldest invoice that
-/// is still to be paid. One that is older than a period that was paid for since has been written
-/// off, and is nothing to be waited for.
-fn grace_end(
+/// Since when a subscription is overdue: the first failed attempt at the oldest invoice that is still
+/// to be paid. One that is older than a period that was paid for since has been written off, and is
+/// nothing to be waited for.
+pub(super) fn first_failure(
     facts: &Facts,
     governing: &SubscriptionFact,
     periods: &[Period<'_>],
-    book: &PriceBook,
-) -> UnixMillis {
+) -> i64 {
     let paid_since = periods
         .iter()
         .filter(|period| period.invoice.subscription == governing.id)
@@ -297,6 +314,5 @@ fn grace_end(
             .map(|invoice| invoice.first_failed_at.unwrap_or(invoice.created))
             .min()
     };
-    let failed = overdue(true).or_else(|| overdue(false)).unwrap_or(governing.period_start);
-    UnixMillis::from_secs(failed).plus_millis(book.grace_millis())
+    overdue(true).or_else(|| overdue(false)).unwrap_or(governing.period_start)
 }

@@ -390,6 +390,53 @@ fn an_invoice_that_was_written_off_long_ago_takes_nothing_off_the_days_of_grace(
     assert_eq!(outcome.subscription.plan_id.as_str(), "creator");
 }
 
+/// A year, and what Stripe may say of it in its third month.
+fn third_months() -> Vec<(&'static str, Facts)> {
+    let (end, now) = (T0 + 365 * DAY, T0 + 70 * DAY);
+    let year = opening("y", "s", "cy", T0, end);
+    let active = sub("s", "cy", Status::Active, T0, end);
+    let mut all =
+        vec![("active", facts(std::slice::from_ref(&active), std::slice::from_ref(&year)))];
+    let overdue =
+        SubscriptionFact { status: Status::PastDue, price: "py".into(), ..active.clone() };
+    let mut unpaid = change("u", "s", "cy", "py", now, end);
+    (unpaid.paid, unpaid.open, unpaid.overdue) = (false, true, true);
+    unpaid.first_failed_at = Some(now);
+    all.push(("overdue", facts(&[overdue], &[year.clone(), unpaid])));
+    let ended =
+        SubscriptionFact { status: Status::Canceled, ended_at: Some(now), ..active.clone() };
+    let mut part = year.clone();
+    part.refunded = part.charged * 9 / 10;
+    all.push(("ended and paid back in part", facts(std::slice::from_ref(&ended), &[part])));
+    let mut whole = year.clone();
+    whole.refunded = whole.charged;
+    all.push(("ended and paid back", facts(&[ended], std::slice::from_ref(&whole))));
+    all.push(("paid back", facts(std::slice::from_ref(&active), &[whole])));
+    let mut disputed = year.clone();
+    disputed.disputes = vec![DisputeFact { id: "du".into(), standing: Standing::Open }];
+    all.push(("disputed", facts(std::slice::from_ref(&active), &[disputed])));
+    let mut undone = change("u", "s", "cy", "py", T0 + 20 * DAY, end);
+    undone.refunded = undone.charged;
+    all.push(("changed up and paid back", facts(&[active], &[year, undone])));
+    all
+}
+
+#[test]
+fn a_month_that_had_begun_stands_the_same_whether_it_was_seen_then_or_is_heard_of_later() {
+    for (what, facts) in third_months() {
+        let lot = lot(&at(&facts, T0 + 71 * DAY), "invoice:y:3").clone();
+        assert!(lot.grant, "{what}: it was due when it began");
+        let left = lot.tokens - lot.refunded;
+        let wanted = match what {
+            "ended and paid back" | "paid back" => 0,
+            "ended and paid back in part" => 50_000,
+            _ => 500_000,
+        };
+        assert_eq!(left, Tokens(wanted), "{what}");
+        assert_eq!(lot.contested_by.is_empty(), what != "disputed");
+    }
+}
+
 #[test]
 fn a_year_past_due_brings_no_further_month() {
     let s = sub("s", "cy", Status::PastDue, T0, T0 + 365 * DAY);
@@ -450,6 +497,79 @@ fn a_part_refunded_is_that_part_of_the_lot() {
     assert_eq!(lot(&outcome, "invoice:i1").refunded, Tokens(125_000));
     assert!(lot(&outcome, "invoice:i1").grant);
     assert_eq!(outcome.subscription.plan_id.as_str(), "creator");
+}
+
+#[test]
+fn an_upgrade_that_was_paid_back_is_not_what_was_paid_for() {
+    for status in [Status::Canceled, Status::PastDue] {
+        let (mut s, base) = creator();
+        (s.price, s.status) = ("p".into(), status);
+        let mut up = change("u", "s", "c", "p", T0 + DAY, T0 + MONTH);
+        let paid = at(&facts(std::slice::from_ref(&s), &[base.clone(), up.clone()]), T0 + 2 * DAY);
+        assert_eq!(paid.subscription.plan_id.as_str(), "pro", "{status:?}");
+        up.refunded = up.charged;
+        let back = at(&facts(&[s], &[base, up]), T0 + 2 * DAY);
+        assert_eq!(back.subscription.plan_id.as_str(), "creator", "{status:?}");
+        assert_eq!(lot(&back, "upgrade:u").refunded, lot(&back, "upgrade:u").tokens);
+    }
+}
+
+#[test]
+fn while_collecting_is_paused_the_plan_stays_and_no_tokens_come() {
+    let (_, base) = creator();
+    let s = sub("s", "c", Status::Active, T0 + MONTH, T0 + 2 * MONTH);
+    let mut unpaid = opening("i2", "s", "c", T0 + MONTH, T0 + 2 * MONTH);
+    (unpaid.paid, unpaid.open) = (false, true);
+    // Stripe makes it uncollectible, or voids it, and then it is none.
+    for invoices in [vec![base.clone(), unpaid], vec![base]] {
+        let outcome = at(&facts(std::slice::from_ref(&s), &invoices), T0 + MONTH + DAY);
+        assert_eq!(outcome.subscription.plan_id.as_str(), "creator");
+        assert_eq!(outcome.subscription.status, Some(SubscriptionStatus::Active));
+        assert_eq!(outcome.lots.len(), 1);
+    }
+}
+
+#[test]
+fn changing_plans_within_a_trial_brings_the_difference_and_never_a_plans_tokens_anew() {
+    let end = T0 + 14 * DAY;
+    let trial = |id: &str, price: &str, start: i64| {
+        let mut invoice = opening(id, "s", price, start, end);
+        (invoice.lines[0].amount, invoice.charged) = (0, 0);
+        invoice
+    };
+    let mut s = sub("s", "p", Status::Trialing, T0, end);
+    s.trial_end = Some(end);
+    let mut up = trial("u", "p", T0 + 7 * DAY);
+    // Stripe may call the line a proration or not.
+    for proration in [false, true] {
+        up.lines[0].proration = proration;
+        let changes = [
+            trial("t", "c", T0),
+            up.clone(),
+            trial("d", "c", T0 + 8 * DAY),
+            trial("u2", "p", T0 + 9 * DAY),
+        ];
+        let outcome = at(&facts(std::slice::from_ref(&s), &changes), T0 + 10 * DAY);
+        assert_eq!(outcome.subscription.plan_id.as_str(), "pro");
+        let granted: Vec<_> = outcome.lots.iter().filter(|lot| lot.grant).collect();
+        assert_eq!(granted.len(), 2, "{granted:#?}");
+        assert_eq!(lot(&outcome, "invoice:t").tokens, Tokens(500_000));
+        assert_eq!(lot(&outcome, "upgrade:u").tokens, Tokens(500_000));
+        assert!(granted.iter().all(|lot| !lot.superseded));
+    }
+}
+
+#[test]
+fn an_upgrade_that_ends_the_trial_is_paid_and_is_a_period_of_its_own() {
+    let now = T0 + 7 * DAY;
+    let mut s = sub("s", "p", Status::Active, now, now + MONTH);
+    s.trial_end = Some(now);
+    let mut trial = opening("t", "s", "c", T0, T0 + 14 * DAY);
+    (trial.lines[0].amount, trial.charged) = (0, 0);
+    let paid = opening("i", "s", "p", now, now + MONTH);
+    let outcome = at(&facts(&[s], &[trial, paid]), now + 1);
+    assert!(lot(&outcome, "invoice:t").superseded);
+    assert_eq!(lot(&outcome, "invoice:i").tokens, Tokens(1_500_000));
 }
 
 #[test]

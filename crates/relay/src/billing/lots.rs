@@ -2,10 +2,11 @@
 //!
 //! Every invoice that was ever paid has its lot here, also one whose period is long over: a relay
 //! that hears of it late grants it and ends it at once, and so comes to the same ledger as one
-//! that was there. Only a year's later months are granted while they run or not at all, because
-//! whether one is due depends on how the subscription stands then.
+//! that was there. Only a year's later months are granted while they run or not at all; whether one is
+//! due follows from times that Stripe still knows, so that it does not matter when that is asked.
 
-use super::facts::{InvoiceFact, Standing, Status, SubscriptionFact};
+use super::facts::{Facts, InvoiceFact, Standing, Status, SubscriptionFact};
+use super::fold::first_failure;
 use super::months::months;
 use super::periods::Period;
 use super::pricebook::PriceBook;
@@ -30,6 +31,8 @@ pub struct Lot {
     pub ends_at: UnixMillis,
     /// A lot that is not there yet is to be granted. Never taken as "take away".
     pub grant: bool,
+    /// It is one of a year's months after the first.
+    pub is_later_month: bool,
     /// If it is there with another amount, that is to be put right (upgrades only).
     pub adjust: bool,
     /// A later period has begun: what is left of it ends now.
@@ -53,6 +56,7 @@ pub struct WonDispute {
 
 /// Every lot that the paid periods bring.
 pub(super) fn of(
+    facts: &Facts,
     periods: &[Period<'_>],
     governing: Option<&SubscriptionFact>,
     book: &PriceBook,
@@ -63,7 +67,8 @@ pub(super) fn of(
     for (index, period) in periods.iter().enumerate() {
         let superseded = index + 1 < periods.len();
         if period.interval == Interval::Year && !period.is_trial {
-            let until = if superseded { 0 } else { later_months_until(period, governing) };
+            let until =
+                if superseded { 0 } else { later_months_until(facts, periods, period, governing) };
             yearly(&mut all, period, superseded, until, book, now, changes);
         } else {
             let tokens = book.tokens_of(&period.plan);
@@ -87,16 +92,22 @@ pub(super) fn of(
 }
 
 /// Before when later months of a year may still begin: in a subscription that is paid for, all of
-/// them; in one that has ended, those of what was paid for; otherwise none.
-fn later_months_until(period: &Period<'_>, governing: Option<&SubscriptionFact>) -> i64 {
-    let given_back = period.invoice.is_refunded() || period.invoice.is_contested();
-    let status = governing
-        .filter(|governing| governing.id == period.invoice.subscription && !given_back)
-        .map(|governing| governing.status);
-    match status {
-        Some(Status::Active | Status::Trialing) => period.end,
-        Some(Status::Canceled) => period.paid_until(),
-        _ => 0,
+/// them; in one that is overdue, those that began before it was; in one that has ended, those that had
+/// begun by then and those of what was paid for; otherwise none.
+fn later_months_until(
+    facts: &Facts,
+    periods: &[Period<'_>],
+    period: &Period<'_>,
+    governing: Option<&SubscriptionFact>,
+) -> i64 {
+    let Some(governing) = governing.filter(|it| it.id == period.invoice.subscription) else {
+        return 0;
+    };
+    match governing.status {
+        Status::Active | Status::Trialing => period.end,
+        Status::PastDue | Status::Unpaid => first_failure(facts, governing, periods),
+        Status::Canceled => period.paid_until().max(governing.ended_at.unwrap_or(0)),
+        Status::Paused | Status::Incomplete | Status::IncompleteExpired => 0,
     }
 }
 
@@ -125,20 +136,25 @@ fn yearly(
         } else {
             format!("invoice:{}:{number}", period.invoice.id)
         };
-        let plan = if number == 1 { &period.plan } else { period.plan_at(start) };
-        let tokens = book.tokens_of(plan);
+        let bought = if number == 1 { &period.plan } else { period.plan_bought_at(start) };
+        let kept = if number == 1 { &period.plan } else { period.plan_at(start) };
+        let tokens = book.tokens_of(bought);
         let mut lot = Lot {
             source,
-            plan: plan.clone(),
+            plan: bought.clone(),
             tokens,
             ..blank(period.invoice, start, end, superseded)
         };
         if number > 1 {
+            lot.is_later_month = true;
             lot.grant = start < until && !over;
         }
-        lot.refunded = Tokens(period.invoice.refunded_share_of(lot.tokens.get()));
+        // A change that was paid back is taken off what it had brought.
+        let undone = (tokens - book.tokens_of(kept)).at_least_zero();
+        let share = Tokens(period.invoice.refunded_share_of(tokens.get()));
+        lot.refunded = (share + undone).min(tokens);
         all.push(lot);
-        all.extend(upgrades(period, plan, (start, end), superseded, book));
+        all.extend(upgrades(period, kept, (start, end), superseded, book));
     }
 }
 
@@ -198,6 +214,7 @@ fn blank(invoice: &InvoiceFact, start: i64, end: i64, superseded: bool) -> Lot {
         starts_at: UnixMillis::from_secs(start),
         ends_at: UnixMillis::from_secs(end),
         grant: true,
+        is_later_month: false,
         adjust: false,
         superseded,
         refunded: Tokens::ZERO,

@@ -45,10 +45,10 @@ pub struct Change<'f> {
 }
 
 impl Period<'_> {
-    /// The plan paid for last: the opening one, or that of the newest change.
+    /// The plan paid for last.
     #[must_use]
     pub fn latest_plan(&self) -> &PlanId {
-        self.changes.last().map_or(&self.plan, |change| &change.plan)
+        self.plan_at(i64::MAX)
     }
 
     /// The plan at `at`: that of the last change until then whose money was not given back, or
@@ -59,6 +59,13 @@ impl Period<'_> {
             .iter()
             .rfind(|change| change.start <= at && !change.invoice.is_refunded())
             .map_or(&self.plan, |change| &change.plan)
+    }
+
+    /// The plan at `at`, whatever was given back since.
+    #[must_use]
+    pub fn plan_bought_at(&self, at: i64) -> &PlanId {
+        let change = self.changes.iter().rfind(|change| change.start <= at);
+        change.map_or(&self.plan, |change| &change.plan)
     }
 
     /// Until when the period counts as paid for: a refund of a share takes that share off its
@@ -84,17 +91,28 @@ pub fn paid_periods<'f>(
         .collect();
     // Stable, here and below: within one second Stripe's own order stands.
     paid.sort_by_key(|invoice| invoice.created);
-    let mut periods: Vec<Period<'f>> =
-        paid.iter().filter_map(|invoice| opened_by(invoice, facts, book)).collect();
+    let mut periods: Vec<Period<'f>> = Vec::new();
+    for period in paid.iter().filter_map(|invoice| opened_by(invoice, facts, book)) {
+        if !periods.iter().any(|earlier| goes_on_with_trial(&period, earlier)) {
+            periods.push(period);
+        }
+    }
     periods.sort_by_key(|period| (period.start, period.invoice.created));
     for invoice in paid {
-        if opening_line(invoice, book).is_some() {
+        if periods.iter().any(|period| period.invoice.id == invoice.id) {
             // Prorations on the invoice of a new period are of the period before, which is over.
             continue;
         }
         add_change(&mut periods, invoice, book);
     }
     periods
+}
+
+/// Whether what looks like a period is a change within a trial: changing plans for nothing must not
+/// bring a plan's tokens anew each time.
+fn goes_on_with_trial(later: &Period<'_>, trial: &Period<'_>) -> bool {
+    let same = later.invoice.subscription == trial.invoice.subscription;
+    same && later.is_trial && trial.is_trial && later.start < trial.end
 }
 
 fn opened_by<'f>(invoice: &'f InvoiceFact, facts: &Facts, book: &PriceBook) -> Option<Period<'f>> {
@@ -124,10 +142,10 @@ fn opening_line<'f>(invoice: &'f InvoiceFact, book: &PriceBook) -> Option<&'f Li
         .max_by_key(|line| line.start)
 }
 
-/// Adds what `invoice` raised to the period that it falls in. Called oldest first.
+/// Adds what `invoice`, which opens no period, raised to the period that it falls in. Called oldest
+/// first.
 fn add_change<'f>(periods: &mut [Period<'f>], invoice: &'f InvoiceFact, book: &PriceBook) {
-    let mut debits: Vec<&LineFact> =
-        invoice.lines.iter().filter(|line| line.proration && !line.credit).collect();
+    let mut debits: Vec<&LineFact> = invoice.lines.iter().filter(|line| !line.credit).collect();
     debits.sort_by_key(|line| line.start);
     for line in debits {
         let Some((plan, _)) = book.plan_of(&line.price) else {
