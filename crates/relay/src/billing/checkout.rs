@@ -246,12 +246,22 @@ fn opened_for(tx: &mut Tx<'_>, session: &str, price: &str, locale: &str) -> Resu
 /// Opens the portal.
 ///
 /// # Errors
-/// [`CheckoutError::NoCustomer`] for somebody who never began to buy.
+/// [`CheckoutError::NoCustomer`] for somebody who never began to buy, or whose customer is gone.
 pub async fn portal(billing: &Billing, user: &UserId, lang: Lang) -> Result<String, CheckoutError> {
     let id = user.clone();
     let customer = billing.db.read(move |tx| customers::of_person(tx, &id)).await?;
     let customer = customer.ok_or(CheckoutError::NoCustomer)?;
-    open_portal(billing, &customer, None, lang).await
+    match open_portal(billing, &customer, None, lang).await {
+        Err(CheckoutError::Billing(BillingError::Stripe(StripeFault::NotFound(what)))) => {
+            // Deleted at Stripe, if that says so; its event may come later.
+            refresh_deleted(billing, &customer).await?;
+            match customer_of(billing, user).await? {
+                None => Err(CheckoutError::NoCustomer),
+                Some(_) => Err(StripeFault::NotFound(what).into()),
+            }
+        }
+        opened => opened,
+    }
 }
 
 async fn open_portal(

@@ -24,6 +24,7 @@ async fn a_paid_checkout_brings_plan_and_tokens_by_itself() {
         subscription["currentPeriodEnd"].as_i64() > subscription["currentPeriodStart"].as_i64()
     );
     assert_eq!(after["tokens"]["remaining"], 520_000, "the month's free lot stays");
+    assert_eq!(world.get("/api/user/subscription").await, *subscription);
     settle(&world).await;
     let grants = grants(&world).await;
     assert_eq!(grants.len(), 2, "{grants:?}");
@@ -268,6 +269,15 @@ async fn the_invoices_are_stripes_newest_first() {
         assert!(only[key].is_string(), "{only}");
     }
     assert!(only["date"].as_i64() > Some(1_600_000_000_000));
+    pass_time(&world, DAY * 32).await;
+    let invoices = world.get("/api/user/invoices").await;
+    let dates: Vec<i64> = invoices["invoices"]
+        .as_array()
+        .expect("invoices")
+        .iter()
+        .map(|one| one["date"].as_i64().expect("a time"))
+        .collect();
+    assert!(dates.len() == 2 && dates[0] > dates[1], "{dates:?}");
 }
 
 #[tokio::test]
@@ -304,6 +314,50 @@ async fn bought_and_deleted(world: &World) -> String {
     call(world, "DELETE", &format!("customers/{old}"), "");
     until(world, |it| it["subscription"]["status"] == "canceled").await;
     old
+}
+
+#[tokio::test]
+async fn a_customer_that_was_deleted_a_moment_ago_opens_no_portal() {
+    let world = open().await;
+    buy(&world, "creator", "month").await;
+    stripe(&world).hold(true);
+    let old = customer(&world).await.expect("a customer");
+    call(&world, "DELETE", &format!("customers/{old}"), "");
+    let (status, refused) = post(&world, ANA, "/api/stripe/create-portal", &json!({})).await;
+    assert_eq!((status.as_u16(), text(&refused, "code")), (404, "no_subscription"));
+    assert_eq!(account(&world).await["subscription"]["status"], "canceled");
+}
+
+#[tokio::test]
+async fn what_a_deleted_customer_had_left_ends_when_the_next_one_buys() {
+    for interval in ["month", "year"] {
+        let world = open().await;
+        buy(&world, "creator", interval).await;
+        let old = customer(&world).await.expect("a customer");
+        call(&world, "DELETE", &format!("customers/{old}"), "");
+        until(&world, |it| it["subscription"]["status"] == "canceled").await;
+        pass_time(&world, std::time::Duration::from_secs(60)).await;
+        let session = checkout(&world, "pro", "month").await;
+        pay(&world, text(&session, "sessionId"));
+        until(&world, |it| it["subscription"]["planId"] == "pro").await;
+        settle(&world).await;
+        assert_eq!(account(&world).await["tokens"]["remaining"], 1_520_000);
+        // What is heard of the old one later brings nothing back, nor do the rest of its year.
+        let refresh = autocrea_relay::billing::refresh::refresh;
+        refresh(&world.relay.app.billing, &old).await.expect("Stripe answers");
+        assert_eq!(account(&world).await["tokens"]["remaining"], 1_520_000);
+        pass_time(&world, DAY * 40).await;
+        refresh(&world.relay.app.billing, &old).await.expect("Stripe answers");
+        let plan_tokens: Vec<i64> = grants(&world)
+            .await
+            .into_iter()
+            .filter(|(source, _)| source.starts_with("invoice:"))
+            .map(|(_, tokens)| tokens)
+            .collect();
+        assert_eq!(plan_tokens, [500_000, 1_500_000, 1_500_000]);
+        assert_eq!(account(&world).await["tokens"]["remaining"], 1_500_000);
+        verify(&world).await;
+    }
 }
 
 #[tokio::test]
