@@ -104,7 +104,7 @@ pub struct InvoiceFact {
     pub subscription: String,
     /// Settled, by whatever means.
     pub paid: bool,
-    /// Still to be paid, and an attempt to collect it has been made.
+    /// Still to be paid, and an attempt to collect it has been made that is not undecided.
     pub overdue: bool,
     /// Still to be paid (overdue or not).
     pub open: bool,

@@ -3,7 +3,7 @@
 use super::{Stripe, StripeFault, read};
 use crate::billing::facts::{Facts, InvoiceFact};
 use futures_util::TryStreamExt;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use stripe::PaginationExt;
 use stripe_billing::invoice::ListInvoice;
 use stripe_billing::invoice_payment::{
@@ -169,7 +169,7 @@ impl Stripe {
     }
 
     /// Adds to the invoices what their charges say. Only charges that say something are looked up:
-    /// refunded, disputed, or failed while an invoice is open.
+    /// refunded, disputed, or not succeeded while an invoice is open.
     async fn add_charges(
         &self,
         invoices: &mut [InvoiceFact],
@@ -181,10 +181,11 @@ impl Stripe {
             .filter(|charge| {
                 charge.amount_refunded > 0
                     || charge.disputed
-                    || (any_open && charge.status == ChargeStatus::Failed)
+                    || (any_open && charge.status != ChargeStatus::Succeeded)
             })
             .filter_map(intent_of)
             .collect();
+        let mut attempts: BTreeMap<String, Vec<&Charge>> = BTreeMap::new();
         for intent in telling {
             let Some(id) = self.invoice_of_intent(intent).await? else {
                 continue;
@@ -192,16 +193,15 @@ impl Stripe {
             let Some(invoice) = invoices.iter_mut().find(|invoice| invoice.id == id) else {
                 continue;
             };
-            let of_intent = || charges.iter().filter(|one| intent_of(one) == Some(intent));
-            if invoice.open {
-                let first = of_intent()
-                    .filter(|charge| charge.status == ChargeStatus::Failed)
-                    .map(|charge| charge.created)
-                    .min();
-                invoice.first_failed_at = first.or(invoice.first_failed_at);
-            }
-            for charge in of_intent() {
+            let of_invoice = attempts.entry(id).or_default();
+            for charge in charges.iter().filter(|one| intent_of(one) == Some(intent)) {
                 self.add_charge(invoice, charge).await?;
+                of_invoice.push(charge);
+            }
+        }
+        for invoice in invoices.iter_mut().filter(|invoice| invoice.open) {
+            if let Some(charges) = attempts.get(&invoice.id) {
+                read::attempts(invoice, charges);
             }
         }
         Ok(())

@@ -5,9 +5,9 @@ use crate::billing::facts::{
 };
 use autocrea_protocol::account::Interval;
 use stripe_shared::{
-    BillingBillResourceInvoicingLinesParentsInvoiceLineItemParent as LineParent, Dispute,
-    DisputeStatus, Invoice, InvoiceLineItem, InvoiceStatus, RecurringInterval, Subscription,
-    SubscriptionStatus,
+    BillingBillResourceInvoicingLinesParentsInvoiceLineItemParent as LineParent, Charge,
+    ChargeStatus, Dispute, DisputeStatus, Invoice, InvoiceLineItem, InvoiceStatus,
+    RecurringInterval, Subscription, SubscriptionStatus,
 };
 
 /// A subscription; none if it has a status or shape that this program does not know.
@@ -110,6 +110,16 @@ fn proration(parent: Option<&LineParent>) -> Option<(bool, bool)> {
     let credits =
         item.proration_details.as_ref().is_some_and(|details| details.credited_items.is_some());
     item.proration.then_some((true, credits))
+}
+
+/// What the attempts at an open invoice say: when it failed first, or that nothing has failed yet: a
+/// bank takes days to decide on a debit.
+pub(super) fn attempts(invoice: &mut InvoiceFact, charges: &[&Charge]) {
+    let failed = charges.iter().filter(|one| one.status == ChargeStatus::Failed);
+    let failed = failed.map(|one| one.created).min();
+    let undecided = charges.iter().any(|one| one.status == ChargeStatus::Pending);
+    invoice.first_failed_at = failed.or(invoice.first_failed_at);
+    invoice.overdue &= failed.is_some() || !undecided;
 }
 
 /// A dispute, unless it is an inquiry or was prevented: those have moved no money.
