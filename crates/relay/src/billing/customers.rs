@@ -135,6 +135,20 @@ pub fn all_of(tx: &mut Tx<'_>, user: &UserId) -> Result<Vec<String>, DbError> {
     )
 }
 
+/// The customers of everybody who is told that their subscription is live.
+///
+/// # Errors
+/// If the database refuses.
+pub fn taken_for_live(tx: &mut Tx<'_>) -> Result<Vec<String>, DbError> {
+    tx.query_all(
+        "SELECT customers.id FROM customers JOIN people ON people.id = customers.user_id
+         WHERE customers.deleted_at IS NULL
+             AND people.subscription_status IN ('active', 'trialing', 'past_due', 'paused')",
+        &[],
+        |row| row.get(0),
+    )
+}
+
 /// Says when time alone will change what follows from the facts.
 ///
 /// # Errors

@@ -1,17 +1,18 @@
 //! Reconciliation: whatever the webhook missed, found by asking.
 //!
 //! At start and every `RELAY_RECONCILE_SECS`: the events that no endpoint took and those made
-//! since the last pass go into the same inbox as the webhook's; at start every live subscription's
-//! customer is brought up to date besides, so that even an event that Stripe no longer keeps is
-//! made good.
+//! since the last pass go into the same inbox as the webhook's; at start every customer is brought up
+//! to date besides who has a live subscription, at Stripe or as far as is known here, so that even an
+//! event that Stripe no longer keeps is made good.
 
 use super::inbox::Arrival;
-use super::{Billing, BillingError, apply, inbox, prices, refresh};
+use super::{Billing, BillingError, apply, customers, inbox, prices, refresh};
 use crate::db::DbError;
 use crate::stripe::envelope::Envelope;
 use crate::stripe::events::Which;
 use autocrea_protocol::UnixMillis;
 use bytes::Bytes;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -102,9 +103,13 @@ fn keep(tx: &mut crate::db::Tx<'_>, events: &[String]) -> Result<usize, DbError>
     Ok(inbox::receive(tx, &arrivals)?.into_iter().filter(|new| *new).count())
 }
 
-/// Brings the customer of every live subscription up to date.
+/// Brings the customer of every live subscription up to date, also of one that only this database
+/// still takes for live.
 async fn every_customer(billing: &Arc<Billing>) -> Result<(), BillingError> {
-    for customer in billing.stripe.customers_with_live_subscriptions().await? {
+    let mut all: BTreeSet<String> =
+        billing.stripe.customers_with_live_subscriptions().await?.into_iter().collect();
+    all.extend(billing.db.read(customers::taken_for_live).await?);
+    for customer in all {
         look_at(billing, &customer).await?;
         if billing.stopping.is_cancelled() {
             break;

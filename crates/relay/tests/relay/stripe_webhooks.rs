@@ -195,6 +195,23 @@ async fn paid_and_payment_succeeded_are_one_grant_and_so_is_any_repetition() {
 }
 
 #[tokio::test]
+async fn two_events_of_one_fact_are_one_grant() {
+    let world = open().await;
+    buy(&world, "creator", "month").await;
+    settle(&world).await;
+    let before = account(&world).await;
+    let paid = stripe(&world).events().into_iter().find(|event| event.kind == "invoice.paid");
+    let mut twin = stripe(&world).event(&paid.expect("it was paid").id).expect("an event");
+    twin["id"] = json!("evt_twin");
+    let body = twin.to_string();
+    assert_eq!(send(&world, Some(&signed(&world, now(&world), &body)), &body).await.0, 200);
+    worked_on(&world).await;
+    assert!(states(&world).await.iter().any(|(id, _, state)| id == "evt_twin" && state == "done"));
+    assert_eq!(account(&world).await, before);
+    assert_eq!(grants(&world).await.len(), 2);
+}
+
+#[tokio::test]
 async fn an_old_shaped_event_does_the_same() {
     let world = open().await;
     stripe(&world).hold(true);
@@ -244,22 +261,38 @@ async fn an_unknown_price_changes_nothing_is_kept_as_failed_and_can_be_replayed(
         .change_plan(subscription, &unknown, autocrea_sandbox::stripe::Proration::AlwaysInvoice)
         .expect("a change");
     stripe(&world).settled().await;
-    let failed = async {
-        loop {
-            let states = states(&world).await;
-            if !states.iter().any(|(_, _, state)| state == "pending")
-                && states.iter().any(|(_, _, state)| state == "failed")
-            {
-                return states;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(10), failed).await.expect("it fails");
+    worked_on(&world).await;
+    assert!(failed(&world).await > 0);
     assert_eq!(account(&world).await, before);
     // Syncing says what is here, and changes nothing either.
     let (status, synced) = post(&world, crate::support::ANA, "/api/stripe/sync", &json!({})).await;
-    assert_eq!((status.as_u16(), synced), (200, before));
+    assert_eq!((status.as_u16(), &synced), (200, &before));
+
+    // The catalogue comes to know it.
+    let world = world.restart_with(&[("STRIPE_PRO_PRICE_ID", &unknown)]).await;
+    for (id, _, _) in states(&world).await.into_iter().filter(|(_, _, state)| state == "failed") {
+        let replayed = commands::replay_event(&world.relay.app.billing, id).await;
+        assert!(replayed.expect("Stripe answers").is_some());
+    }
+    worked_on(&world).await;
+    assert_eq!(failed(&world).await, 0);
+    assert_eq!(account(&world).await["subscription"]["planId"], "pro");
+    assert!(grants(&world).await.iter().any(|(source, _)| source.starts_with("upgrade:")));
+    verify(&world).await;
+}
+
+async fn failed(world: &World) -> usize {
+    states(world).await.iter().filter(|(_, _, state)| state == "failed").count()
+}
+
+/// Waits until no event is still to be worked on.
+async fn worked_on(world: &World) {
+    let all = async {
+        while states(world).await.iter().any(|(_, _, state)| state == "pending") {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), all).await.expect("all are worked on");
 }
 
 #[tokio::test]
@@ -285,6 +318,24 @@ async fn a_relay_that_was_away_finds_everything_at_its_start() {
     let world = world.restart().await;
     until(&world, |it| it["subscription"]["planId"] == "creator").await;
     assert_eq!(account(&world).await["tokens"]["remaining"], 520_000);
+}
+
+#[tokio::test]
+async fn a_relay_that_was_away_for_longer_than_stripe_keeps_events_finds_what_has_ended() {
+    let world = open().await;
+    let subscription = buy(&world, "creator", "month").await;
+    settle(&world).await;
+    stripe(&world).hold(true);
+    stripe(&world).cancel_now(&subscription).expect("a subscription");
+    world.clock.advance(DAY * 33);
+    stripe(&world).advance(DAY * 33);
+    assert_eq!(account(&world).await["subscription"]["status"], "active");
+    reconcile::pass(&world.relay.app.billing, true).await.expect("Stripe answers");
+    let subscription = &account(&world).await["subscription"];
+    assert_eq!(
+        (&subscription["planId"], &subscription["status"]),
+        (&json!("free"), &json!("canceled"))
+    );
 }
 
 #[tokio::test]
