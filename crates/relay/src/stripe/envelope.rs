@@ -175,6 +175,20 @@ mod tests {
     }
 
     #[test]
+    fn the_contracts_events_are_handled_and_no_others() {
+        let subscription = ["created", "updated", "deleted", "paused", "resumed", "trial_will_end"]
+            .map(|it| format!("customer.subscription.{it}"));
+        let invoice = ["paid", "payment_succeeded", "payment_failed", "payment_action_required"]
+            .map(|it| format!("invoice.{it}"));
+        let charge =
+            ["refunded", "dispute.created", "dispute.closed"].map(|it| format!("charge.{it}"));
+        let others = ["checkout.session.completed", "customer.deleted"].map(str::to_owned);
+        let all: Vec<String> = [&subscription[..], &invoice, &charge, &others].concat();
+        assert!(all.iter().all(|kind| HANDLED.contains(&kind.as_str())));
+        assert_eq!(all.len(), HANDLED.len());
+    }
+
+    #[test]
     fn an_unknown_kind_is_an_event_all_the_same() {
         let read = Envelope::of(&event("radar.thing", &json!({"object": "thing"}))).unwrap();
         assert!(!read.is_handled());

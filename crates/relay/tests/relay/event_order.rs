@@ -42,6 +42,9 @@ enum Step {
     Dispute,
     DecideDispute(bool),
     SecondSubscription(usize),
+    Trial(usize),
+    Pause,
+    Unpause,
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -54,10 +57,13 @@ fn step() -> impl Strategy<Value = Step> {
         4 => (1..45_u32).prop_map(Step::Days),
         1 => Just(Step::CardFails),
         2 => Just(Step::CardPaysAgain),
-        2 => (1..100_u8).prop_map(Step::RefundPart),
+        2 => (1..=100_u8).prop_map(Step::RefundPart),
         1 => Just(Step::Dispute),
         2 => any::<bool>().prop_map(Step::DecideDispute),
         1 => (0..6_usize).prop_map(Step::SecondSubscription),
+        1 => (0..6_usize).prop_map(Step::Trial),
+        1 => Just(Step::Pause),
+        1 => Just(Step::Unpause),
     ]
 }
 
@@ -99,6 +105,13 @@ impl Shop<'_> {
             ["active", "trialing", "past_due", "unpaid", "paused"].contains(&status)
         };
         all.iter().rfind(live).map(id)
+    }
+
+    /// Stripe pauses what was in a trial, not what was paid for by the year.
+    fn is_yearly(&self, subscription: &str) -> bool {
+        let path = format!("subscriptions/{subscription}");
+        let one = self.stripe.call("GET", &path, "").expect("a subscription");
+        one["items"]["data"][0]["price"]["recurring"]["interval"] == "year"
     }
 
     fn price(&self, which: usize) -> String {
@@ -166,6 +179,20 @@ impl Shop<'_> {
                 let form =
                     format!("customer={}&items[0][price]={}", self.customer, self.price(*which));
                 stripe.call("POST", "subscriptions", &form).ok();
+            }
+            (Step::Trial(which), None) => {
+                let form = format!(
+                    "customer={}&items[0][price]={}&trial_period_days=20",
+                    self.customer,
+                    self.price(*which)
+                );
+                stripe.call("POST", "subscriptions", &form).ok();
+            }
+            (Step::Pause, Some(subscription)) if !self.is_yearly(&subscription) => {
+                stripe.pause(&subscription).ok();
+            }
+            (Step::Unpause, Some(subscription)) => {
+                stripe.unpause(&subscription).ok();
             }
             _ => {}
         }
@@ -272,15 +299,17 @@ async fn tell(story: &[(Step, Vec<prop::sample::Index>)], last: u64) {
     let (orderly, disorderly) =
         (Desk::open(&sandbox, &clock).await, Desk::open(&sandbox, &clock).await);
     let mut taken = 0;
-    for (step, indices) in story {
+    for (number, (step, indices)) in story.iter().enumerate() {
         if let Step::Days(days) = step {
             clock.advance(DAY * *days);
             stripe.advance(DAY * *days);
         } else {
             shop.take(step);
-            // Stripe counts in seconds; two changes within one are not a story.
-            clock.advance(Duration::from_secs(60));
-            stripe.advance(Duration::from_secs(60));
+            // Stripe counts in seconds, and every other change follows within the same one.
+            if number % 2 == 0 {
+                clock.advance(Duration::from_secs(60));
+                stripe.advance(Duration::from_secs(60));
+            }
         }
         let events = shop.events();
         orderly.take(&events[taken..]).await;
