@@ -54,7 +54,7 @@ enum Command {
         #[arg(value_parser = clap::value_parser!(i64).range(1..=1_000_000_000_000))]
         tokens: i64,
         /// Why; it is kept beside the entry.
-        #[arg(long)]
+        #[arg(long, value_parser = not_blank)]
         reason: String,
         /// For how long.
         #[arg(long, default_value_t = 365, value_parser = clap::value_parser!(i64).range(1..=36_500))]
@@ -109,6 +109,11 @@ enum EventsCommand {
 enum LedgerCommand {
     /// Compare lots, reservations, entries and balances; non-zero on any difference.
     Verify,
+}
+
+/// What is kept for whoever asks a year later must say something.
+fn not_blank(text: &str) -> Result<String, &'static str> {
+    if text.trim().is_empty() { Err("it says nothing") } else { Ok(text.to_owned()) }
 }
 
 fn say(line: impl std::fmt::Display) {

@@ -1,8 +1,8 @@
 //! The process's clock.
 //!
 //! Everything that the relay dates or waits for asks this clock, so that a test can let a month
-//! pass. Not here: the validity of access tokens and of webhook signatures, which are measured by
-//! the wall clock of the machine whatever a test pretends.
+//! pass. Not here: the validity of access tokens and of Svix's signatures, which are measured by the
+//! wall clock of the machine whatever a test pretends.
 
 use autocrea_protocol::UnixMillis;
 use std::sync::Arc;

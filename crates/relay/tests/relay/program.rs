@@ -68,7 +68,9 @@ fn a_command_that_is_not_understood_ends_with_64() {
         &["backup"],
         &["grant", "user_x", "0", "--reason", "r"],
         &["grant", "user_x", "-5", "--reason", "r"],
+        &["grant", "user_x", "5", "--reason", " "],
         &["grant", "user_x", "5", "--reason", "r", "--days", "0"],
+        &["grant", "user_x", "5", "--reason", "r", "--days", "-1"],
         &["--fly"],
     ] {
         let (code, said, error) = run(relay().args(misused));
