@@ -4,6 +4,7 @@ use super::statements::{RESERVE, SETTLE};
 use super::{AT_ONCE, CHARGE, RESERVE as HELD, people};
 use anyhow::{Context, Result};
 use rusqlite::Connection;
+use rusqlite::config::DbConfig;
 use std::path::Path;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -32,6 +33,8 @@ impl Raw {
         db.pragma_update(None, "journal_mode", "WAL")?;
         db.pragma_update(None, "synchronous", "FULL")?;
         db.pragma_update(None, "foreign_keys", "ON")?;
+        // As the relay does: statements are planned once.
+        db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         db.set_prepared_statement_cache_capacity(64);
         let lot = |user: &str| {
             let sql = "SELECT id FROM lots WHERE user_id = ?1";

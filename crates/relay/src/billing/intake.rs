@@ -12,6 +12,8 @@ use tokio::sync::oneshot;
 
 /// The most that one commit carries.
 const TOGETHER: usize = 64;
+/// Commits under way at once, where the database takes several.
+const AT_ONCE: usize = 2;
 
 /// See the module.
 pub struct Intake {
@@ -22,8 +24,8 @@ pub struct Intake {
 #[derive(Default)]
 struct Queue {
     waiting: Vec<Waiting>,
-    /// Somebody sees to those that wait.
-    served: bool,
+    /// How many see to those that wait.
+    serving: usize,
 }
 
 struct Waiting {
@@ -44,12 +46,15 @@ impl Intake {
     /// If the database refuses, or is closed.
     pub async fn receive(&self, arrival: Arrival) -> Result<bool, DbError> {
         let (answer, answered) = oneshot::channel();
-        let served = {
+        let most = if self.db.is_shared() { AT_ONCE } else { 1 };
+        let begins = {
             let mut queue = self.queue.lock();
             queue.waiting.push(Waiting { arrival, answer });
-            std::mem::replace(&mut queue.served, true)
+            let begins = queue.serving < most;
+            queue.serving += usize::from(begins);
+            begins
         };
-        if !served {
+        if begins {
             // In a task of its own: a sender that goes away takes only its own event along.
             tokio::spawn(serve(self.db.clone(), Arc::clone(&self.queue)));
         }
@@ -63,7 +68,7 @@ async fn serve(db: Db, queue: Arc<Mutex<Queue>>) {
         let group: Vec<Waiting> = {
             let mut queue = queue.lock();
             if queue.waiting.is_empty() {
-                queue.served = false;
+                queue.serving -= 1;
                 return;
             }
             let most = queue.waiting.len().min(TOGETHER);

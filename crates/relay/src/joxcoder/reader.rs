@@ -104,13 +104,12 @@ struct UsageField {
 #[derive(Debug)]
 pub struct AnswerReader {
     decoder: Decoder,
-    frames: Vec<Frame>,
     ending: Ending,
 }
 
 impl Default for AnswerReader {
     fn default() -> Self {
-        Self { decoder: Decoder::new(EVENT_LIMIT), frames: Vec::new(), ending: Ending::default() }
+        Self { decoder: Decoder::new(EVENT_LIMIT), ending: Ending::default() }
     }
 }
 
@@ -121,13 +120,14 @@ impl AnswerReader {
     /// # Errors
     /// [`ReadError`], after which the reader is of no more use.
     pub fn push(&mut self, bytes: &[u8], batch: &mut Batch) -> Result<(), ReadError> {
-        let decoded = self.decoder.push(bytes, &mut self.frames);
-        for frame in self.frames.drain(..) {
-            if self.ending.done {
-                break;
+        let Self { decoder, ending } = self;
+        let mut read = Ok(());
+        let decoded = decoder.read(bytes, |frame| {
+            if read.is_ok() && !ending.done {
+                read = read_frame(frame, ending, batch);
             }
-            read_frame(&frame, &mut self.ending, batch)?;
-        }
+        });
+        read?;
         Ok(decoded?)
     }
 

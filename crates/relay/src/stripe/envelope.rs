@@ -4,7 +4,12 @@
 //! and nothing that could be out of date. Endpoints made before 2025-03-31.basil still receive
 //! `invoice.subscription` and the like at their old places, and a replayed event keeps the shape
 //! of the day it was made, so both shapes are read.
+//!
+//! A webhook waits for this, so the rest of the body, most of it, is passed over and nothing is made
+//! of it.
 
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
 /// The parts of an event that the inbox keeps in columns.
@@ -54,17 +59,15 @@ pub(super) const HANDLED: [&str; 15] = [
     "customer.deleted",
 ];
 
-/// The fields by which an object hangs on another that names its customer.
-const HOOKS: [&str; 5] = ["charge", "invoice", "payment_intent", "subscription", "setup_intent"];
-
 impl Envelope {
     /// Reads an event's raw body.
     ///
     /// # Errors
     /// When it is not JSON, or has no id, type or object.
     pub fn read(body: &[u8]) -> Result<Self, NotAnEvent> {
-        let event: Value = serde_json::from_slice(body).map_err(|_| NotAnEvent)?;
-        Self::of(&event)
+        let text = std::str::from_utf8(body).map_err(|_| NotAnEvent)?;
+        let event: Event = serde_json::from_str(text).map_err(|_| NotAnEvent)?;
+        event.envelope(|| mentioned(&serde_json::from_str::<Value>(text).ok()?["data"]))
     }
 
     /// The same, from JSON that was parsed already.
@@ -72,39 +75,8 @@ impl Envelope {
     /// # Errors
     /// When it has no id, type or object.
     pub fn of(event: &Value) -> Result<Self, NotAnEvent> {
-        let id = text(&event["id"]).filter(|id| !id.is_empty()).ok_or(NotAnEvent)?;
-        let kind = text(&event["type"]).filter(|kind| !kind.is_empty()).ok_or(NotAnEvent)?;
-        let object = &event["data"]["object"];
-        if !object.is_object() {
-            return Err(NotAnEvent);
-        }
-        let handled = HANDLED.contains(&kind.as_str());
-        let object_type = text(&object["object"]);
-        let object_id = text(&object["id"]);
-        let is = |name: &str| object_type.as_deref() == Some(name);
-        let customer = if is("customer") {
-            object_id.clone()
-        } else {
-            reference(&object["customer"])
-                // What is only kept must still be found when its customer is to be forgotten.
-                .or_else(|| mentioned(&event["data"]).filter(|_| !handled))
-        };
-        let hangs_on = HOOKS.iter().find_map(|name| reference(&object[*name]));
-        Ok(Self {
-            hangs_on: hangs_on.filter(|_| customer.is_none() && !handled),
-            customer,
-            subscription: if is("subscription") {
-                object_id.clone()
-            } else {
-                subscription_of(object)
-            },
-            charge: if is("charge") { object_id.clone() } else { reference(&object["charge"]) },
-            created: event["created"].as_i64().unwrap_or_default(),
-            id,
-            kind,
-            object_id,
-            object_type,
-        })
+        let read = Event::deserialize(event).map_err(|_| NotAnEvent)?;
+        read.envelope(|| mentioned(&event["data"]))
     }
 
     /// Whether the event can change anything here.
@@ -114,16 +86,154 @@ impl Envelope {
     }
 }
 
-/// The subscription of a session or an invoice, at its present place or where it was before
-/// 2025-03-31.basil.
-fn subscription_of(object: &Value) -> Option<String> {
-    reference(&object["parent"]["subscription_details"]["subscription"])
-        .or_else(|| reference(&object["subscription"]))
+/// What is read of an event.
+#[derive(Deserialize)]
+struct Event {
+    #[serde(default)]
+    id: Field,
+    #[serde(default, rename = "type")]
+    kind: Field,
+    #[serde(default)]
+    created: Field,
+    data: Data,
 }
 
-/// An id, or the id of an expanded object.
-fn reference(value: &Value) -> Option<String> {
-    text(value).or_else(|| text(&value["id"]))
+#[derive(Deserialize)]
+struct Data {
+    object: Object,
+}
+
+/// What is read of the object that it is about, whichever that is.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Object {
+    id: Field,
+    object: Field,
+    customer: Field,
+    charge: Field,
+    invoice: Field,
+    payment_intent: Field,
+    setup_intent: Field,
+    subscription: Field,
+    parent: Part<Parent>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Parent {
+    subscription_details: Part<SubscriptionDetails>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct SubscriptionDetails {
+    subscription: Field,
+}
+
+/// A field that may hold anything.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Field {
+    Text(String),
+    Number(i64),
+    /// An expanded object.
+    Object {
+        #[serde(default)]
+        id: Box<Self>,
+    },
+    Other(IgnoredAny),
+}
+
+impl Default for Field {
+    fn default() -> Self {
+        Self::Other(IgnoredAny)
+    }
+}
+
+/// An object that may be missing, or be something else.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Part<T> {
+    Object(T),
+    Other(IgnoredAny),
+}
+
+impl<T> Default for Part<T> {
+    fn default() -> Self {
+        Self::Other(IgnoredAny)
+    }
+}
+
+impl Field {
+    fn text(self) -> Option<String> {
+        if let Self::Text(text) = self { Some(text) } else { None }
+    }
+
+    /// An id, or the id of an expanded object.
+    fn reference(self) -> Option<String> {
+        match self {
+            Self::Object { id } => id.text(),
+            plain => plain.text(),
+        }
+    }
+
+    const fn number(&self) -> i64 {
+        if let Self::Number(number) = self { *number } else { 0 }
+    }
+}
+
+impl<T> Part<T> {
+    fn object(self) -> Option<T> {
+        if let Self::Object(object) = self { Some(object) } else { None }
+    }
+}
+
+impl Event {
+    /// `mentioned` looks for a customer anywhere in the event.
+    fn envelope(self, mentioned: impl FnOnce() -> Option<String>) -> Result<Envelope, NotAnEvent> {
+        let id = self.id.text().filter(|id| !id.is_empty()).ok_or(NotAnEvent)?;
+        let kind = self.kind.text().filter(|kind| !kind.is_empty()).ok_or(NotAnEvent)?;
+        let handled = HANDLED.contains(&kind.as_str());
+        let object = self.data.object;
+        let object_type = object.object.text();
+        let object_id = object.id.text();
+        let is = |name: &str| object_type.as_deref() == Some(name);
+        let customer = if is("customer") {
+            object_id.clone()
+        } else {
+            // What is only kept must still be found when its customer is to be forgotten.
+            object.customer.reference().or_else(|| if handled { None } else { mentioned() })
+        };
+        let charge = object.charge.reference();
+        let subscription = object.subscription.reference();
+        // The fields by which an object hangs on another that names its customer.
+        let hooks = [
+            charge.clone(),
+            object.invoice.reference(),
+            object.payment_intent.reference(),
+            subscription.clone(),
+            object.setup_intent.reference(),
+        ];
+        let hangs_on = hooks.into_iter().flatten().next();
+        // At its present place, or where it was before 2025-03-31.basil.
+        let parent = object.parent.object().and_then(|it| it.subscription_details.object());
+        let of_parent = parent.and_then(|it| it.subscription.reference());
+        Ok(Envelope {
+            hangs_on: hangs_on.filter(|_| customer.is_none() && !handled),
+            customer,
+            subscription: if is("subscription") {
+                object_id.clone()
+            } else {
+                of_parent.or(subscription)
+            },
+            charge: if is("charge") { object_id.clone() } else { charge },
+            created: self.created.number(),
+            id,
+            kind,
+            object_id,
+            object_type,
+        })
+    }
 }
 
 /// The first customer's id anywhere in it.
@@ -134,10 +244,6 @@ fn mentioned(value: &Value) -> Option<String> {
         Value::Object(fields) => fields.values().find_map(mentioned),
         _ => None,
     }
-}
-
-fn text(value: &Value) -> Option<String> {
-    value.as_str().map(str::to_owned)
 }
 
 #[cfg(test)]
@@ -186,6 +292,31 @@ mod tests {
         let all: Vec<String> = [&subscription[..], &invoice, &charge, &others].concat();
         assert!(all.iter().all(|kind| HANDLED.contains(&kind.as_str())));
         assert_eq!(all.len(), HANDLED.len());
+    }
+
+    #[test]
+    fn whatever_else_a_field_holds_it_says_nothing() {
+        for odd in [json!(null), json!(7), json!([1]), json!({"id": 7}), json!({"x": "cus_1"})] {
+            let object = json!({"id": odd, "object": "invoice", "customer": odd, "charge": odd,
+                "subscription": odd, "parent": odd});
+            let mut event = event("invoice.paid", &object);
+            event["created"] = json!("yesterday");
+            let read = Envelope::read(event.to_string().as_bytes()).expect("an event");
+            assert_eq!(Envelope::of(&event), Ok(read.clone()));
+            let Envelope { customer, charge, subscription, object_id, created, .. } = read;
+            assert_eq!((customer, charge, subscription, object_id), (None, None, None, None));
+            assert_eq!(created, 0);
+        }
+    }
+
+    #[test]
+    fn of_what_is_only_kept_the_customer_is_found_wherever_it_stands() {
+        let object = json!({"object": "thing", "charge": "ch_1", "lines": [{"owner": "cus_7"}]});
+        let read = Envelope::of(&event("radar.thing", &object)).expect("an event");
+        assert_eq!((read.customer.as_deref(), read.hangs_on), (Some("cus_7"), None));
+        let object = json!({"object": "thing", "invoice": {"id": "in_1"}});
+        let read = Envelope::of(&event("radar.thing", &object)).expect("an event");
+        assert_eq!((read.customer, read.hangs_on.as_deref()), (None, Some("in_1")));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use crate::generation::live::{Key, Live};
 use autocrea_protocol::{UnixMillis, UserId};
 use bytes::BytesMut;
 use parking_lot::Mutex;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use std::path::Path;
 use std::sync::Arc;
@@ -67,6 +68,7 @@ fn keep_private(path: &Path) -> Result<(), SpoolError> {
 fn connect(path: &Path) -> Result<Connection, SpoolError> {
     let db = Connection::open(path)?;
     db.busy_timeout(Duration::from_secs(5))?;
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     db.execute_batch(
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA secure_delete = ON;
          PRAGMA temp_store = MEMORY; PRAGMA foreign_keys = ON;",
