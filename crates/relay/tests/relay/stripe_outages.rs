@@ -17,14 +17,21 @@ const NO_CUSTOMER: &str = r#"{"error":{"type":"invalid_request_error","code":"re
 
 /// Lets what is due be tried, as often as would be given up if anything ever were.
 async fn try_often(world: &World) {
-    for _ in 0..8 {
-        world.clock.advance(Duration::from_secs(300));
-        worker::pass(&world.relay.app.billing).await.expect("a database");
-    }
-    let events = world.relay.app.db.read(|tx| inbox::list(tx, 100)).await.expect("a database");
-    let paid = events.iter().find(|event| event.kind == "invoice.paid").expect("the event");
-    assert!(paid.attempts > 6, "{paid:?}");
-    assert_eq!(paid.state, "pending");
+    let trying = async {
+        loop {
+            world.clock.advance(Duration::from_secs(300));
+            worker::pass(&world.relay.app.billing).await.expect("a database");
+            let events = world.relay.app.db.read(|tx| inbox::list(tx, 100)).await;
+            let events = events.expect("a database");
+            let paid = events.iter().find(|event| event.kind == "invoice.paid").expect("the event");
+            assert_eq!(paid.state, "pending");
+            // The relay's own worker may have it in hand, so that this pass was none.
+            if paid.attempts > 6 {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), trying).await.expect("it is tried again");
 }
 
 #[tokio::test]
