@@ -79,7 +79,9 @@ async fn a_day_of_work_leaves_the_relay_as_it_was() {
     let chances = Chances::of("soak");
     let seconds = in_form(20, 600);
     let (time, every) = (Duration::from_secs(seconds), Duration::from_secs(seconds) / 100);
-    let stage = Stage::set_with(in_form(3, 6), 1, &[("RELAY_SPOOL_TTL_SECS", "10")]).await;
+    // Long enough for a client that the machine has kept waiting.
+    let ttl = [("RELAY_SPOOL_TTL_SECS", in_form("10", "60"))];
+    let stage = Stage::set_with(in_form(3, 6), 1, &ttl).await;
     stage.open().await;
     let mut held = Vec::new();
     let watching = async { held = watch(&stage, time, every).await };

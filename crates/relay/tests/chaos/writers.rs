@@ -99,9 +99,11 @@ pub async fn write(
     stop: &CancellationToken,
 ) -> Vec<Seen> {
     let (mut all, mut set_aside) = (Vec::new(), Vec::new());
+    // The only relay breaks off what it streams when it dies.
+    let silence = if stage.relays.len() > 1 { SILENCE } else { PATIENCE };
     while !stop.is_cancelled() {
         let mut seen = Seen::of(person, chances.any());
-        generate(stage, &mut seen, &chances, SILENCE).await;
+        generate(stage, &mut seen, &chances, silence).await;
         if seen.is_over() {
             all.push(seen);
         } else {
