@@ -65,7 +65,7 @@ struct Words {
 
 fn asking(lang: Lang) -> Words {
     Words {
-        title: lang.pick("¿Sin más consejos por correo?", "No more tips by e-mail?"),
+        title: lang.pick("¿No quieres más consejos por correo?", "No more tips by e-mail?"),
         text: lang.pick(
             "Dejarás de recibir consejos y sugerencias de AUTOCREA. Lo de tu cuenta y tus pagos te \
              seguirá llegando.",
@@ -90,8 +90,8 @@ fn unknown(lang: Lang) -> Words {
     Words {
         title: lang.pick("Este enlace no es válido", "This link is not valid"),
         text: lang.pick(
-            "Puede que se haya cortado. Ábrelo otra vez desde el correo, entero.",
-            "It may have been cut off. Open it again from the e-mail, the whole of it.",
+            "Quizá se cortó al copiarlo. Ábrelo otra vez desde el correo.",
+            "It may have been cut off. Open it again from the e-mail.",
         ),
     }
 }
@@ -102,7 +102,7 @@ fn page(status: StatusCode, lang: Lang, words: &Words, button: bool) -> Response
         format!(
             "<form method=\"post\"><button class=\"open\" name=\"List-Unsubscribe\" \
              value=\"One-Click\">{}</button></form>",
-            lang.pick("No quiero más", "No more, please")
+            lang.pick("No quiero más consejos", "Stop the tips")
         )
     } else {
         String::new()

@@ -115,10 +115,10 @@ async fn portal(lang: Lang, RawQuery(query): RawQuery) -> Response {
         let words = Words {
             title: lang.pick("Abriendo AUTOCREA", "Opening AUTOCREA"),
             text: lang.pick(
-                "Te llevamos a tu estudio. Si lees esto en el móvil, abre el correo en el equipo en \
-                 el que creas.",
-                "Taking you to your studio. If you read this on a phone, open the e-mail on the \
-                 machine that you create on.",
+                "Te llevamos a tu estudio. Si estás en el móvil, abre el correo en el equipo donde \
+                 tienes AUTOCREA.",
+                "Taking you to your studio. If you are on a phone, open the e-mail on the computer \
+                 that has AUTOCREA.",
             ),
         };
         return page(lang, &words, "autocrea://portal/return", None);
@@ -175,7 +175,7 @@ fn page(lang: Lang, words: &Words, link: &str, text: Option<&str>) -> Response {
              value=\"{}\"><button id=\"copy\" type=\"button\" data-done=\"{}\">{}</button></div></section>",
             lang.pick(
                 "¿No se abre? Copia este texto y pégalo en AUTOCREA, donde empezaste a iniciar sesión.",
-                "Nothing opens? Copy this text and paste it into AUTOCREA, where you began to sign in.",
+                "Nothing opened? Copy this text and paste it into AUTOCREA, where you began to sign in.",
             ),
             lang.pick("Texto para pegar en AUTOCREA", "Text to paste into AUTOCREA"),
             escape(text),
