@@ -54,15 +54,15 @@ pub(super) fn tokens(lang: Lang, tokens: Tokens) -> String {
     number(lang, tokens.get())
 }
 
-/// `1 de diciembre de 2026` or `December 1, 2026`, UTC.
+/// `1 de diciembre de 2026` or `December 1, 2026`, UTC; a line may only break where it reads well.
 pub(super) fn date(lang: Lang, at: UnixMillis) -> String {
     let date =
         OffsetDateTime::from_unix_timestamp(at.as_secs()).unwrap_or(OffsetDateTime::UNIX_EPOCH);
     let month = usize::from(u8::from(date.month())) - 1;
     let (day, year) = (date.day(), date.year());
     match lang {
-        Lang::Es => format!("{day} de {} de {year}", MONTHS_ES[month]),
-        Lang::En => format!("{} {day}, {year}", MONTHS_EN[month]),
+        Lang::Es => format!("{day}\u{a0}de {} de\u{a0}{year}", MONTHS_ES[month]),
+        Lang::En => format!("{}\u{a0}{day}, {year}", MONTHS_EN[month]),
     }
 }
 
@@ -77,7 +77,7 @@ mod tests {
         assert_eq!(number(Lang::En, 999), "999");
         assert_eq!(number(Lang::Es, -1_000), "-1.000");
         let at = UnixMillis(1_796_083_200_000);
-        assert_eq!(date(Lang::Es, at), "1 de diciembre de 2026");
-        assert_eq!(date(Lang::En, at), "December 1, 2026");
+        assert_eq!(date(Lang::Es, at), "1\u{a0}de diciembre de\u{a0}2026");
+        assert_eq!(date(Lang::En, at), "December\u{a0}1, 2026");
     }
 }

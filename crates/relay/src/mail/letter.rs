@@ -113,6 +113,7 @@ struct Foot<'a> {
 struct Html<'a> {
     lang: &'a str,
     letter: &'a Letter,
+    instead: &'a str,
     foot: &'a Foot<'a>,
 }
 
@@ -140,7 +141,12 @@ pub fn write(
         format!("{}/api/mail/unsubscribe?token={token}", config.public_url)
     });
     let foot = foot(reader, &config.links, unsubscribe.as_deref());
-    let html = Html { lang: reader.lang.as_str(), letter: &letter, foot: &foot }.render()?;
+    let instead = reader.lang.pick(
+        "¿No funciona el botón? Entra por este enlace:",
+        "Button not working? Use this link:",
+    );
+    let html =
+        Html { lang: reader.lang.as_str(), letter: &letter, instead, foot: &foot }.render()?;
     let text = Text { letter: &letter, foot: &foot }.render()?;
     let text = format!("{}\n", text.trim());
     Ok(Rendered { html, text, subject: letter.subject.clone(), unsubscribe })

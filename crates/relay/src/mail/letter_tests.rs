@@ -127,6 +127,9 @@ async fn every_html_is_well_formed_leads_only_to_https_and_fetches_nothing() {
             for fetched in ["<img", "src=", "url(", "@import", "<script", "<link"] {
                 assert!(!html.contains(fetched), "{name} has {fetched}");
             }
+            let readable = ">https://relay.example.org/return/portal?from=mail</a>";
+            assert!(html.contains(readable), "{name}: the button's link can be read, too");
+            assert!(!html.contains("nowrap"), "{name}: it would be wider than a phone");
             assert!(html.len() < 100_000, "{name}: programs cut off what is longer");
         }
     }

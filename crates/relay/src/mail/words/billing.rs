@@ -49,7 +49,7 @@ pub(super) fn confirmed(
         scene.say("Próximo pago", "Next payment")
     };
     rows.push((next, scene.date(until)));
-    Letter::new(
+    let mut letter = Letter::new(
         subject,
         scene.say(
             format!("{tokens} tokens listos para usar."),
@@ -60,12 +60,19 @@ pub(super) fn confirmed(
     .text(scene.greeting())
     .text(thanks)
     .with(Block::Figures(rows))
-    .with(scene.features(terms))
-    .text(scene.say(
-        "Facturas, tarjeta, cambio de plan y cancelación están en la app, en Cuenta.",
-        "Invoices, card, plan changes and cancelling are in the app, under Account.",
-    ))
-    .with(scene.open("Empezar a crear", "Start creating"))
+    .with(scene.features(terms));
+    if trial {
+        letter = letter.text(scene.say(
+            "Si cancelas antes de que acabe la prueba, no se te cobra nada.",
+            "Cancel before the trial ends, and you are charged nothing.",
+        ));
+    }
+    letter
+        .text(scene.say(
+            "Facturas, tarjeta, cambio de plan y cancelación están en la app, en Cuenta.",
+            "Invoices, card, plan changes and cancelling are in the app, under Account.",
+        ))
+        .with(scene.open("Empezar a crear", "Start creating"))
 }
 
 pub(super) fn cancelled(scene: &Scene<'_>, plan: &PlanId, until: Option<UnixMillis>) -> Letter {
@@ -135,10 +142,13 @@ pub(super) fn failed(scene: &Scene<'_>, plan: &PlanId, kept_until: Option<UnixMi
             ("Choose “Invoices and card”", "It opens the payment portal in your browser."),
         ),
         scene.item(
-            ("Pon otra tarjeta o paga la factura", "En cuanto se confirme, la app lo sabrá sola."),
+            (
+                "Pon otra tarjeta o paga la factura",
+                "En cuanto se confirme, la app se actualiza sola.",
+            ),
             (
                 "Enter another card or pay the invoice",
-                "As soon as it is confirmed, the app will know.",
+                "As soon as it is confirmed, the app updates by itself.",
             ),
         ),
     ];
@@ -174,7 +184,7 @@ pub(super) fn failed(scene: &Scene<'_>, plan: &PlanId, kept_until: Option<UnixMi
         ),
         format!(
             "Your bank did not accept the payment of your {name} plan. Most often it is an expired \
-             card or a limit of the bank’s, and it takes a minute to put right:"
+             card or a bank limit, and it takes a minute to put right:"
         ),
     ))
     .with(Block::Steps(steps))

@@ -89,7 +89,7 @@ pub(super) fn third(scene: &Scene<'_>) -> Letter {
         ),
         scene.item(
             ("Las cuentas de casa", "Gastos por categoría, presupuesto del mes y un gráfico que se entiende de un vistazo."),
-            ("The household’s accounts", "Expenses by category, a monthly budget and a chart that reads at a glance."),
+            ("Household accounts", "Expenses by category, a monthly budget and a chart that reads at a glance."),
         ),
         scene.item(
             ("La agenda de una peluquería", "Citas por profesional, huecos libres y un aviso cuando dos se pisan."),
@@ -101,7 +101,7 @@ pub(super) fn third(scene: &Scene<'_>) -> Letter {
         ),
     ];
     Letter::new(
-        scene.say("Cuatro ideas para copiar sin vergüenza", "Four ideas to copy without shame"),
+        scene.say("Cuatro ideas para copiar sin vergüenza", "Four ideas to copy shamelessly"),
         scene.say("Una carta, unas cuentas, una agenda y un juego.", "A menu, accounts, a diary and a game."),
         scene.say("¿Qué podrías crear hoy?", "What could you make today?"),
     )
@@ -112,10 +112,10 @@ pub(super) fn third(scene: &Scene<'_>) -> Letter {
     ))
     .with(Block::Points(ideas))
     .text(scene.say(
-        "Elige una, cambia lo que quieras y hazla tuya. También tienes proyectos de muestra dentro de \
-         la app, que se abren sin conexión.",
-        "Pick one, change what you like and make it yours. There are also starting points inside the \
-         app, which open without a connection.",
+        "Elige una, cambia lo que quieras y hazla tuya. En cada proyecto nuevo tienes más ejemplos \
+         para empezar.",
+        "Pick one, change what you like and make it yours. Every new project shows you more examples \
+         to begin with.",
     ))
     .with(scene.open("Elegir una y empezar", "Pick one and start"))
 }
@@ -129,11 +129,14 @@ fn prompts(scene: &Scene<'_>) -> Letter {
     let tips = vec![
         scene.item(
             ("Di para quién es", "«Para clientes que miran desde el móvil» cambia todo el diseño."),
-            ("Say whom it is for", "“For customers on their phones” changes the whole design."),
+            ("Say who it is for", "“For customers on their phones” changes the whole design."),
         ),
         scene.item(
             ("Di qué se puede hacer", "Una lista de acciones vale más que una lista de adjetivos."),
-            ("Say what one can do", "A list of actions is worth more than a list of adjectives."),
+            (
+                "Say what people can do",
+                "A list of actions is worth more than a list of adjectives.",
+            ),
         ),
         scene.item(
             ("Pon un ejemplo de los datos", "Tres filas reales evitan diez malentendidos."),
@@ -186,7 +189,7 @@ fn nudge(scene: &Scene<'_>) -> Letter {
         ),
         format!(
             "You have not made anything with AUTOCREA yet, and that is a pity: you have {tokens} free \
-             tokens every month. You need neither know how to code nor have it all thought out."
+             tokens every month. You do not need to know how to code, or to have it all thought out."
         ),
     ))
     .text(scene.say("Abre un proyecto y pega esta frase, tal cual:", "Open a project and paste this sentence as it is:"))
@@ -206,7 +209,7 @@ pub(super) fn seventh(scene: &Scene<'_>) -> Letter {
     let (free, more) = (scene.config.plans.terms(&PlanId::free()), scene.next_plan());
     let name = more.name(scene.lang).to_owned();
     let tokens = scene.tokens(more.tokens);
-    let compared = |before: String, after: String| format!("{before} → {after}");
+    let compared = |before: String, after: String| format!("{before}\u{a0}→\u{a0}{after}");
     let mut rows = vec![(
         scene.say("Tokens al mes", "Tokens a month"),
         compared(scene.tokens(free.tokens), tokens.clone()),

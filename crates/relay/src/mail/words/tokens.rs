@@ -46,9 +46,13 @@ fn half(scene: &Scene<'_>, spent: &Spent<'_>) -> Letter {
 }
 
 fn most(scene: &Scene<'_>, spent: &Spent<'_>) -> Letter {
-    let left = scene.tokens(spent.limit - spent.used);
+    let (left, date) = (scene.tokens(spent.limit - spent.used), scene.date(spent.ends_at));
+    let percent = spent.percent();
     let letter = Letter::new(
-        scene.say("Has usado el 80 % de tus tokens", "You have used 80% of your tokens"),
+        scene.say(
+            format!("Has usado el {percent}\u{a0}% de tus tokens"),
+            format!("You have used {percent}% of your tokens"),
+        ),
         scene.say(
             format!("Te quedan {left}. Así rinden más."),
             format!("You have {left} left. How to make them last."),
@@ -57,8 +61,8 @@ fn most(scene: &Scene<'_>, spent: &Spent<'_>) -> Letter {
     )
     .text(scene.greeting())
     .text(scene.say(
-        "Has usado más del 80 % de tus tokens.",
-        "You have used more than 80% of your tokens.",
+        format!("Te quedan {left} tokens para llegar al {date}."),
+        format!("You have {left} tokens left to last until {date}."),
     ));
     let tips = vec![
         scene.item(
@@ -152,7 +156,7 @@ fn all(scene: &Scene<'_>, spent: &Spent<'_>) -> Letter {
 fn figures(letter: Letter, scene: &Scene<'_>, spent: &Spent<'_>) -> Letter {
     let (used, limit) = (scene.tokens(spent.used), scene.tokens(spent.limit));
     let until = if scene.reader.renews() {
-        scene.say("Se renuevan", "They renew")
+        scene.say("Se renuevan", "Renew on")
     } else {
         scene.say("Valen hasta", "Valid until")
     };
@@ -166,7 +170,7 @@ fn figures(letter: Letter, scene: &Scene<'_>, spent: &Spent<'_>) -> Letter {
     ];
     let label = scene.say("Tokens usados", "Tokens used");
     let percent = spent.percent();
-    let shown = scene.say(format!("{percent} %"), format!("{percent}%"));
+    let shown = scene.say(format!("{percent}\u{a0}%"), format!("{percent}%"));
     letter.with(Block::Bar { percent, shown, label }).with(Block::Figures(rows))
 }
 
@@ -175,12 +179,12 @@ pub(super) fn upgrade(scene: &Scene<'_>) -> Letter {
     let plan = scene.next_plan();
     let (name, tokens) = (plan.name(scene.lang).to_owned(), scene.tokens(plan.tokens));
     Letter::new(
-        scene.say("¿Te quedaste a medias?", "Left with half an idea?"),
+        scene.say("¿Te quedaste a medias?", "Left halfway through?"),
         scene.say(
             format!("Con {name} sigues ahora mismo, con {tokens} tokens."),
             format!("With {name} you go on right away, with {tokens} tokens."),
         ),
-        scene.say("Tu idea no tiene por qué esperar", "Your idea need not wait"),
+        scene.say("Tu idea no tiene por qué esperar", "Your idea does not have to wait"),
     )
     .text(scene.greeting())
     .text(scene.say(
@@ -190,7 +194,7 @@ pub(super) fn upgrade(scene: &Scene<'_>) -> Letter {
     .text(scene.say(format!("Esto es lo que da {name}:"), format!("This is what {name} gives:")))
     .with(scene.features(plan))
     .text(scene.say(
-        "Se cancela desde la app, sin llamadas. Y si prefieres seguir gratis, tus tokens vuelven con \
+        "Se cancela desde la app, sin llamadas. Y si prefieres seguir gratis, tus tokens vuelven \
          cada mes.",
         "You cancel in the app, without a call. And if you would rather stay on the free plan, your \
          tokens come back every month.",
