@@ -82,6 +82,7 @@ async fn a_stream_that_breaks_is_taken_up_from_the_known_version() {
     let world = World::new();
     let studio = world.open_signed_in("user_ana").await;
     account_where(&studio, |state| remaining(state) == Some(20_000)).await;
+    world.relay.streamed(1).await;
     world.relay.cut();
     world.relay.streamed(2).await;
     world.relay.set_account("user_ana", 3, "free", 3);

@@ -331,11 +331,12 @@ async fn account_events(State(shared): App, headers: HeaderMap) -> Response {
         Ok(person) => person,
         Err(refusal) => return refusal,
     };
-    shared.inner.lock().streams += 1;
-    shared.changed.send_modify(|count| *count += 1);
     let sent: i64 =
         headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok()).unwrap_or(0);
+    // Before it is counted: whoever has waited for it may cut it at once.
     let state = (sent, shared.changed.subscribe(), shared.cut.subscribe());
+    shared.inner.lock().streams += 1;
+    shared.changed.send_modify(|count| *count += 1);
     let frames = stream::unfold(state, move |(sent, mut changed, mut cut)| {
         let (shared, person) = (Arc::clone(&shared), person.clone());
         async move {

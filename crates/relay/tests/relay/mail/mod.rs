@@ -1,7 +1,7 @@
 //! Mails: each caused by the real thing, sent once, in the right language.
 
 mod first_days;
-mod post;
+pub mod post;
 mod sending;
 mod stopping;
 mod subscriptions;
