@@ -12,6 +12,7 @@
 //!
 //! Deliberately not here: tokens, people and what a failure costs.
 
+mod line;
 mod reader;
 
 pub use reader::{AnswerReader, Batch, Ending, ReadError, Reported};
@@ -21,20 +22,21 @@ use crate::upstream::Service;
 use autocrea_protocol::Tokens;
 use autocrea_protocol::generation::Message;
 use bytes::Bytes;
-use futures_util::FutureExt as _;
+use http::uri::PathAndQuery;
 use http::{HeaderValue, Request, Response, StatusCode, Uri, header};
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::Full;
 use hyper::body::Incoming;
+use hyper::client::conn::TrySendError;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::client::legacy::{self, Client};
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use line::{Idle, Line, READ_BYTES};
 use rustls_platform_verifier::ConfigVerifierExt as _;
 use secrecy::ExposeSecret;
 use serde::Serialize;
 use std::error::Error;
 use std::time::Duration;
 use tokio::time::{Instant, timeout, timeout_at};
+use tower::ServiceExt as _;
 
 /// Hugging Face holds a request for as long as this header says while it scales up.
 const SCALE_UP_HEADER: &str = "x-scale-up-timeout";
@@ -45,11 +47,6 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// How long a TCP and TLS connection may take to come about.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a connection waits for the next question.
-const POOL_IDLE: Duration = Duration::from_secs(30);
-/// The most that is read of the network at once. A client that is not told reads ahead by up to
-/// 400 KiB a connection when the model is faster than we are.
-const READ_BYTES: usize = 16 << 10;
 /// Once the model has given its reason to end, how long its usage and `[DONE]` may take.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 /// After `[DONE]` the response's own end is awaited so long, so that the connection is used again.
@@ -69,7 +66,7 @@ pub struct Question {
 pub enum JoxCoderError {
     /// No connection, or it broke before the answer began.
     #[error("the connection to the model failed")]
-    Connection(#[source] legacy::Error),
+    Connection(#[source] Box<dyn Error + Send + Sync>),
     /// The connection broke while the model was answering.
     #[error("the connection to the model broke")]
     Broken(#[source] hyper::Error),
@@ -146,12 +143,17 @@ pub enum OpenError {
 ///
 /// It is hyper's own, and speaks HTTP/1.1: an answer is one long response, and what is read ahead of
 /// whoever listens must be bounded.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct JoxCoder {
-    http: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    connector: HttpsConnector<HttpConnector>,
+    idle: Idle,
     model: String,
     patience: GenerationSettings,
+    /// Where it is.
     address: Uri,
+    /// The same, for the head of a request.
+    path: PathAndQuery,
+    host: HeaderValue,
     authorization: Option<HeaderValue>,
 }
 
@@ -175,25 +177,28 @@ impl JoxCoder {
             .https_or_http()
             .enable_http1()
             .wrap_connector(tcp);
-        let http = Client::builder(TokioExecutor::new())
-            // Shorter than what proxies keep: a question on a connection that is just being closed
-            // has failed, since it may not be asked twice.
-            .pool_idle_timeout(POOL_IDLE)
-            .pool_timer(TokioTimer::new())
-            .http1_max_buf_size(READ_BYTES)
-            .build(connector);
         let address = format!("{}/chat/completions", settings.url.trim_end_matches('/'));
         let address = url::Url::parse(&address).map_err(|_| OpenError::Address)?;
+        let address: Uri = address.as_str().parse().map_err(|_| OpenError::Address)?;
+        let path = address.path_and_query().ok_or(OpenError::Address)?.clone();
+        let host = address.host().ok_or(OpenError::Address)?;
+        let host = match address.port_u16() {
+            Some(port) => HeaderValue::try_from(format!("{host}:{port}")),
+            None => HeaderValue::try_from(host),
+        };
         let authorization = settings.token.as_ref().map(|token| {
             let mut value = HeaderValue::try_from(format!("Bearer {}", token.expose_secret()))?;
             value.set_sensitive(true);
             Ok::<_, http::header::InvalidHeaderValue>(value)
         });
         Ok(Self {
-            http,
+            connector,
+            idle: Idle::default(),
             model: settings.model.clone(),
             patience,
-            address: address.as_str().parse().map_err(|_| OpenError::Address)?,
+            host: host.map_err(|_| OpenError::Address)?,
+            path,
+            address,
             authorization: authorization.transpose().map_err(|_| OpenError::Token)?,
         })
     }
@@ -213,18 +218,20 @@ impl JoxCoder {
         let mut pause = FIRST_PAUSE;
         loop {
             let began = Instant::now();
-            let failed = |came: &Result<Response<Incoming>, JoxCoderError>| match came {
-                Ok(answer) => answer.status().is_server_error(),
+            let failed = |came: &Result<(Line, Response<Incoming>), JoxCoderError>| match came {
+                Ok((_, answer)) => answer.status().is_server_error(),
                 Err(_) => true,
             };
             let attempt = self.attempt(question, hold);
-            let response = Service::JoxCoder.watch("answer", failed, attempt).await?;
+            let (line, response) = Service::JoxCoder.watch("answer", failed, attempt).await?;
             let status = response.status();
             if status.is_success() {
                 // A held request has spent its time on scaling up, which the total leaves out.
                 let answering_since = if hold.is_some() { Instant::now() } else { began };
                 return Ok(Answer {
+                    line,
                     body: response.into_body(),
+                    idle_lines: self.idle.clone(),
                     reader: AnswerReader::default(),
                     idle: self.patience.idle_timeout,
                     until: answering_since + self.patience.total_timeout,
@@ -233,7 +240,7 @@ impl JoxCoder {
             if !matches!(status, StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE) {
                 return Err(JoxCoderError::Status(status));
             }
-            drop(response);
+            drop((line, response));
             let left = waking_until.saturating_duration_since(Instant::now());
             if left <= pause {
                 return Err(JoxCoderError::Timeout(Patience::Waking));
@@ -249,7 +256,7 @@ impl JoxCoder {
         &self,
         question: &Question,
         hold: Option<Duration>,
-    ) -> Result<Response<Incoming>, JoxCoderError> {
+    ) -> Result<(Line, Response<Incoming>), JoxCoderError> {
         let body = serde_json::to_vec(&Body {
             model: &self.model,
             messages: &question.messages,
@@ -258,7 +265,8 @@ impl JoxCoder {
             stream_options: StreamOptions { include_usage: true },
         });
         let body = body.map_err(|_| JoxCoderError::Question)?;
-        let mut request = Request::post(self.address.clone())
+        let mut request = Request::post(Uri::from(self.path.clone()))
+            .header(header::HOST, self.host.clone())
             .header(header::CONTENT_TYPE, "application/json")
             .header(header::ACCEPT, "text/event-stream");
         if let Some(authorization) = &self.authorization {
@@ -269,19 +277,40 @@ impl JoxCoder {
         }
         let request = request.body(Full::from(body)).map_err(|_| JoxCoderError::Question)?;
         let patience = self.patience.idle_timeout + hold.unwrap_or_default();
-        match timeout(patience, self.http.request(request)).await {
+        match timeout(patience, self.send(request)).await {
             Err(_) => Err(JoxCoderError::Timeout(Patience::Idle)),
-            Ok(Err(fault)) if took_too_long(&fault) => {
+            Ok(Err(fault)) if took_too_long(&*fault) => {
                 Err(JoxCoderError::Timeout(Patience::Connecting))
             }
             Ok(answered) => answered.map_err(JoxCoderError::Connection),
         }
     }
+
+    /// Sends a request on a connection that waits for one, or on a new one.
+    async fn send(
+        &self,
+        mut request: Request<Full<Bytes>>,
+    ) -> Result<(Line, Response<Incoming>), Box<dyn Error + Send + Sync>> {
+        while let Some(mut line) = self.idle.take().await {
+            match line.ask(request).await {
+                Ok(response) => return Ok((line, response)),
+                // Closed meanwhile, and nothing of the question was sent: it is asked on another.
+                Err(mut fault) => match fault.take_message() {
+                    Some(unsent) => request = unsent,
+                    None => return Err(fault.into_error().into()),
+                },
+            }
+        }
+        let stream = self.connector.clone().oneshot(self.address.clone()).await?;
+        let mut line = Line::open(stream).await?;
+        let response = line.ask(request).await.map_err(TrySendError::into_error)?;
+        Ok((line, response))
+    }
 }
 
 /// Whether a connection did not come about in time.
-fn took_too_long(fault: &legacy::Error) -> bool {
-    let mut cause = fault.source();
+fn took_too_long(fault: &(dyn Error + 'static)) -> bool {
+    let mut cause = Some(fault);
     while let Some(error) = cause {
         if let Some(error) = error.downcast_ref::<std::io::Error>() {
             return error.kind() == std::io::ErrorKind::TimedOut;
@@ -291,13 +320,26 @@ fn took_too_long(fault: &legacy::Error) -> bool {
     false
 }
 
+impl std::fmt::Debug for JoxCoder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("JoxCoder").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
 /// An answer that has begun.
-#[derive(Debug)]
 pub struct Answer {
+    line: Line,
     body: Incoming,
+    idle_lines: Idle,
     reader: AnswerReader,
     idle: Duration,
     until: Instant,
+}
+
+impl std::fmt::Debug for Answer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Answer").field("ending", self.ending()).finish_non_exhaustive()
+    }
 }
 
 impl Answer {
@@ -313,7 +355,7 @@ impl Answer {
             // A model that has given its reason owes nothing more that is worth failing for.
             let patience = if ending.is_whole() { LAST_WORDS.min(self.idle) } else { self.idle };
             let idle_until = Instant::now() + patience;
-            let read = match timeout_at(idle_until.min(self.until), chunk(&mut self.body)).await {
+            let read = match timeout_at(idle_until.min(self.until), self.line.chunk(&mut self.body)).await {
                 _ if ending.is_whole() && self.until <= Instant::now() => return Ok(false),
                 Ok(read) => read.transpose().map_err(JoxCoderError::Broken),
                 Err(_) if self.until <= idle_until => Err(JoxCoderError::Timeout(Patience::Total)),
@@ -340,9 +382,7 @@ impl Answer {
     /// passed on; one by one each of them would cost a write to every client.
     async fn gather(&mut self, batch: &mut Batch) -> Result<(), JoxCoderError> {
         while batch.text.len() < READ_BYTES && !self.ending().done {
-            // Whoever reads the network must have its turn first.
-            tokio::task::yield_now().await;
-            match chunk(&mut self.body).now_or_never() {
+            match self.line.chunk_at_hand(&mut self.body).await {
                 Some(Some(Ok(bytes))) => self.reader.push(&bytes, batch)?,
                 Some(Some(Err(fault))) if !self.ending().is_whole() => {
                     return Err(JoxCoderError::Broken(fault));
@@ -362,26 +402,9 @@ impl Answer {
 
     /// Lets the response end by itself, in the background and not for long, so that its connection
     /// can carry the next question. Only for an answer that is whole.
-    pub fn leave(mut self) {
+    pub fn leave(self) {
         if self.ending().done {
-            tokio::spawn(timeout(TAIL, async move {
-                while let Some(Ok(_)) = chunk(&mut self.body).await {}
-            }));
-        }
-    }
-}
-
-/// The next bytes of a response; safe to drop while waiting.
-async fn chunk(body: &mut Incoming) -> Option<Result<Bytes, hyper::Error>> {
-    loop {
-        match body.frame().await? {
-            // Trailers say nothing here.
-            Ok(frame) => {
-                if let Ok(data) = frame.into_data() {
-                    return Some(Ok(data));
-                }
-            }
-            Err(fault) => return Some(Err(fault)),
+            tokio::spawn(timeout(TAIL, self.idle_lines.keep(self.line, self.body)));
         }
     }
 }
