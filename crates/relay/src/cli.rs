@@ -12,6 +12,7 @@ use autocrea_relay::db::{self, BackupError, Db, DbError};
 use autocrea_relay::ledger::{self, Difference, Grant};
 use autocrea_relay::stripe::StripeFault;
 use autocrea_relay::stripe::{api::Api, setup};
+use autocrea_relay::threads::Threads;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 use std::collections::BTreeMap;
@@ -153,7 +154,7 @@ pub(crate) fn run() -> ExitCode {
             return ExitCode::from(CONFIG);
         }
     };
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             complain(format_args!("the program could not start its threads: {error}"));
@@ -257,7 +258,14 @@ fn backup(config: &Config, to: &Path) -> ExitCode {
 }
 
 async fn serve(config: Config) -> ExitCode {
-    let running = match autocrea_relay::start(config).await {
+    let threads = match Threads::start() {
+        Ok(threads) => threads,
+        Err(error) => {
+            complain(format_args!("the program could not start its threads: {error}"));
+            return ExitCode::FAILURE;
+        }
+    };
+    let running = match autocrea_relay::start(config, threads).await {
         Ok(running) => running,
         Err(error) => {
             complain(&error);

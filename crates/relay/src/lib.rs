@@ -41,6 +41,7 @@ pub mod snapshots;
 pub mod stripe;
 pub mod svix;
 pub mod sweep;
+pub mod threads;
 pub mod upstream;
 
 use app::{App, StartError};
@@ -48,6 +49,7 @@ use clock::Clock;
 use config::Config;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use threads::Threads;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
@@ -81,28 +83,21 @@ impl Running {
     }
 }
 
-/// Opens the database, listens where the configuration says, starts the workers.
+/// Opens the database, listens where the configuration says, starts the workers, and has connections
+/// served by `threads`.
 ///
 /// # Errors
 /// [`StartError`].
-pub async fn start(config: Config) -> Result<Running, StartError> {
-    start_with(config, Clock::system()).await
-}
-
-/// As [`start`], with a clock that a test may move.
-///
-/// # Errors
-/// [`StartError`].
-pub async fn start_with(config: Config, clock: Clock) -> Result<Running, StartError> {
+pub async fn start(config: Config, threads: Threads) -> Result<Running, StartError> {
     let address = config.bind;
     let listener = TcpListener::bind(address)
         .await
         .map_err(|source| StartError::Listen { address, source })?;
-    serve(config, clock, listener).await
+    run(config, Clock::system(), listener, threads).await
 }
 
-/// As [`start_with`], on a listener that is open already (whose address the configuration may
-/// have been told).
+/// As [`start`], all of it in this runtime, with a clock that a test may move, and on a listener that
+/// is open already (whose address the configuration may have been told).
 ///
 /// # Errors
 /// [`StartError`].
@@ -110,6 +105,15 @@ pub async fn serve(
     config: Config,
     clock: Clock,
     listener: TcpListener,
+) -> Result<Running, StartError> {
+    run(config, clock, listener, Threads::here()).await
+}
+
+async fn run(
+    config: Config,
+    clock: Clock,
+    listener: TcpListener,
+    threads: Threads,
 ) -> Result<Running, StartError> {
     let address = config.bind;
     let addr = listener.local_addr().map_err(|source| StartError::Listen { address, source })?;
@@ -127,7 +131,7 @@ pub async fn serve(
         app.tasks.spawn(metrics::serve(Arc::clone(&app), listener));
     }
     let router = routes::router(&app);
-    let server = tokio::spawn(server::run(Arc::clone(&app), router, listener));
+    let server = tokio::spawn(server::run(Arc::clone(&app), router, listener, threads));
     tracing::info!(%addr, "listening");
     Ok(Running { addr, app, server })
 }

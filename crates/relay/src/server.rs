@@ -8,6 +8,7 @@
 mod linger;
 
 use crate::app::App;
+use crate::threads::Threads;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
@@ -56,7 +57,7 @@ const BUFFER: usize = 64 * 1024;
 pub struct Peer(pub SocketAddr);
 
 /// Accepts until the relay stops, then waits for what is running.
-pub async fn run(app: Arc<App>, router: Router, listener: TcpListener) {
+pub async fn run(app: Arc<App>, router: Router, listener: TcpListener, mut threads: Threads) {
     let connections = TaskTracker::new();
     loop {
         let accepted = tokio::select! {
@@ -65,9 +66,15 @@ pub async fn run(app: Arc<App>, router: Router, listener: TcpListener) {
         };
         match accepted {
             Ok((stream, peer)) => {
-                let stopping = app.stopping.clone();
-                let served = connection(router.clone(), stream, peer, PATIENCE, stopping);
-                connections.spawn(served);
+                let (router, stopping) = (router.clone(), app.stopping.clone());
+                let stream = stream.into_std();
+                let served = async move {
+                    match there(stream) {
+                        Ok(stream) => connection(router, stream, peer, PATIENCE, stopping).await,
+                        Err(error) => tracing::warn!(%error, "a connection could not be served"),
+                    }
+                };
+                connections.spawn_on(served, threads.next());
             }
             Err(error) => {
                 // Out of descriptors, most likely: connections that end make room.
@@ -86,6 +93,11 @@ pub async fn run(app: Arc<App>, router: Router, listener: TcpListener) {
     if tokio::time::timeout(GRACE, ended).await.is_err() {
         tracing::warn!("some work was still running when the grace time was over");
     }
+}
+
+/// A stream whose bytes move with the runtime that this is called in.
+fn there(stream: std::io::Result<std::net::TcpStream>) -> std::io::Result<TcpStream> {
+    TcpStream::from_std(stream?)
 }
 
 /// A body that must have come whole within [`Patience::body`], however busily its sender drips.

@@ -57,8 +57,8 @@ fn text() -> String {
         writeln!(text, "{};", with_values(HOLD)).ok();
         for (at, statement) in statements.iter().enumerate() {
             let statement = with_values(statement);
-            // The third looks for the lots; there is one.
-            let end = if (index, at) == (0, 2) { " \\gset lot_" } else { ";" };
+            // The first looks for the lots; there is one.
+            let end = if (index, at) == (0, 0) { " \\gset lot_" } else { ";" };
             writeln!(text, "{statement}{end}").ok();
         }
         writeln!(text, "COMMIT;").ok();
@@ -81,6 +81,7 @@ fn with_values(statement: &str) -> String {
         (":back", (HELD - CHARGE).get().to_string()),
         (":now", "1760000000000".to_owned()),
         (":zero", "0".to_owned()),
+        (":one", "1".to_owned()),
         (":balance", "1".to_owned()),
         (":lot", ":lot_id".to_owned()),
     ];

@@ -114,6 +114,7 @@ fn run(db: &Connection, sql: &str, work: &Work) -> rusqlite::Result<()> {
             ":charged" => statement.raw_bind_parameter(index, CHARGE.get())?,
             ":back" => statement.raw_bind_parameter(index, (HELD - CHARGE).get())?,
             ":now" => statement.raw_bind_parameter(index, 1_760_000_000_000_i64)?,
+            ":one" => statement.raw_bind_parameter(index, 1)?,
             _ => statement.raw_bind_parameter(index, 0)?,
         }
     }

@@ -4,27 +4,23 @@
 //! Placeholders have names here, which SQLite and pgbench both take.
 
 /// Of a reservation.
-pub(crate) const RESERVE: [&str; 9] = [
-    "SELECT 1 FROM reservations WHERE user_id = :user AND generation_id = :generation",
-    "SELECT source FROM lots WHERE user_id = :user AND ended_at IS NULL AND ends_at <= :now ORDER BY ends_at, id",
-    "SELECT id, available FROM lots WHERE user_id = :user AND ended_at IS NULL AND available > 0 ORDER BY ends_at, id",
-    "INSERT INTO reservations (user_id, generation_id, tokens, state, lease, at) VALUES (:user, :generation, :held, 'open', :lease, :now)",
+pub(crate) const RESERVE: [&str; 6] = [
+    "SELECT id, available, ends_at FROM lots WHERE user_id = :user AND ended_at IS NULL ORDER BY ends_at, id",
+    "INSERT INTO reservations (user_id, generation_id, tokens, state, lease, at) VALUES (:user, :generation, :held, 'open', :lease, :now) ON CONFLICT (user_id, generation_id) DO NOTHING",
     "UPDATE lots SET granted = granted + :zero, available = available + :less, reserved = reserved + :held, spent = spent + :zero, expired = expired + :zero, revoked = revoked + :zero WHERE id = :lot",
     "INSERT INTO holds (user_id, generation_id, lot_id, tokens) VALUES (:user, :generation, :lot, :held)",
-    "UPDATE people SET available = available - :held, reserved = reserved + :held, generations_count = CASE WHEN month < :month THEN 1 ELSE generations_count + 1 END, month = CASE WHEN month < :month THEN :month ELSE month END, last_generation_at = :now WHERE id = :user RETURNING available",
+    "UPDATE people SET available = available - :held, reserved = reserved + :held, generations_count = CASE WHEN month < :month THEN 1 ELSE generations_count + 1 END, month = CASE WHEN month < :month THEN :month ELSE month END, last_generation_at = :now, version = version + :one WHERE id = :user RETURNING available",
     "INSERT INTO entries (id, user_id, at, kind, tokens, generation_id, source, reason, balance_after) VALUES (:reserve_entry, :user, :now, 'reserve', :held, :generation, NULL, NULL, :balance)",
-    "UPDATE people SET version = version + 1 WHERE id = :user",
 ];
 
 /// Of its settling, with half of it charged.
-pub(crate) const SETTLE: [&str; 8] = [
+pub(crate) const SETTLE: [&str; 7] = [
     "UPDATE reservations SET state = 'settled', charged = CASE WHEN tokens < :charged THEN tokens ELSE :charged END, ended_at = :now WHERE user_id = :user AND generation_id = :generation AND state = 'open' RETURNING tokens, charged",
     "SELECT lots.id, lots.source, holds.tokens, lots.owed, lots.ended_at IS NULL FROM holds JOIN lots ON lots.id = holds.lot_id WHERE holds.user_id = :user AND holds.generation_id = :generation ORDER BY lots.ends_at, lots.id",
     "UPDATE lots SET granted = granted + :zero, available = available + :back, reserved = reserved + :less, spent = spent + :charged, expired = expired + :zero, revoked = revoked + :zero WHERE id = :lot",
     "DELETE FROM holds WHERE user_id = :user AND generation_id = :generation",
-    "UPDATE people SET granted = granted + :zero, available = available + :back, reserved = reserved + :less, spent = spent + :charged, expired = expired + :zero, revoked = revoked + :zero WHERE id = :user RETURNING available",
+    "UPDATE people SET granted = granted + :zero, available = available + :back, reserved = reserved + :less, spent = spent + :charged, expired = expired + :zero, revoked = revoked + :zero, version = version + :one WHERE id = :user RETURNING available",
     "INSERT INTO entries (id, user_id, at, kind, tokens, generation_id, source, reason, balance_after) VALUES (:settle_entry, :user, :now, 'settle', :charged, :generation, NULL, NULL, :balance)",
-    "UPDATE people SET version = version + 1 WHERE id = :user",
     "SELECT source, plan_id, spent, reserved + available, ends_at FROM lots WHERE user_id = :user AND ended_at IS NULL ORDER BY starts_at, id",
 ];
 

@@ -14,9 +14,9 @@ use std::io::{self, Seek, SeekFrom, Write};
 use std::path::Path;
 
 /// After so many pages in the log they are carried over into the database, each of them once
-/// however often it was written. The wait for that falls on one commit in thousands.
-pub(super) const CHECKPOINT_PAGES: i64 = 4000;
-/// What that many pages take, and the commits of one group beyond them.
+/// however often it was written.
+pub(super) const CHECKPOINT_PAGES: i32 = 4000;
+/// What that many pages take, and what is committed while they are carried over.
 const LOG_BYTES: u64 = 20 << 20;
 static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
 

@@ -1,11 +1,14 @@
 //! SQLite behind [`super::Db`].
 //!
-//! One thread owns the only connection that writes. It takes whatever has queued up, opens one
+//! There is one connection that writes. A thread takes whatever has queued up for it, opens one
 //! transaction, runs each piece of work in a savepoint of its own, commits once (`synchronous=FULL`:
 //! one fsync for all of them) and only then answers everybody. A piece that fails or panics rolls
-//! back its own savepoint and nothing else. Reads run on a few connections of their own, each on a
-//! snapshot (WAL), and never wait for the writer.
+//! back its own savepoint and nothing else. While nobody else writes and the disk is quick, whoever
+//! has something to write does the same where they are: handing it to the thread and back takes as
+//! long as the commit. Reads run on a few connections of their own, each on a snapshot (WAL), and
+//! never wait for the writer.
 
+use super::checkpoint::Bell;
 use super::job::{Job, caught, job};
 use super::{DbError, Engine, Tx, log, migrations};
 use crate::changes::Changes;
@@ -16,10 +19,11 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 
 /// Connections that only read.
@@ -28,12 +32,25 @@ const READERS: usize = 4;
 const GROUP: usize = 256;
 const BUSY: Duration = Duration::from_secs(10);
 const QUIET: Duration = Duration::from_millis(300);
+/// A commit that takes no longer may be made on a thread that has other things to do.
+const QUICK: Duration = Duration::from_millis(1);
+/// Work that comes closer behind a commit is better done with what else comes then.
+const APART: Duration = Duration::from_micros(100);
 
 pub(super) struct Sqlite {
     queue: Option<mpsc::Sender<Box<dyn Job>>>,
-    writer: Option<JoinHandle<()>>,
+    shared: Option<Arc<Shared>>,
+    writing: Option<JoinHandle<()>>,
+    checkpointing: Option<JoinHandle<()>>,
     readers: Arc<Readers>,
     clock: Clock,
+}
+
+/// What those who write have in common.
+struct Shared {
+    writer: Arc<Mutex<Writer>>,
+    /// Pieces of work that are on their way to the thread, or with it.
+    queued: AtomicUsize,
 }
 
 struct Readers {
@@ -51,10 +68,12 @@ impl Sqlite {
         // What a savepoint may have to put back is kept in memory: in a file, which is the rule, it
         // is written several times as much as the log.
         connection.pragma_update(None, "temp_store", "MEMORY")?;
-        connection.pragma_update(None, "wal_autocheckpoint", log::CHECKPOINT_PAGES)?;
         steady(&connection)?;
         connection.set_prepared_statement_cache_capacity(256);
         migrations::sqlite(&mut connection)?;
+        let bell = Bell::of(&mut connection)?;
+        let checkpointer = Connection::open(path)?;
+        checkpointer.busy_timeout(BUSY)?;
 
         let mut idle = Vec::with_capacity(READERS);
         for _ in 0..READERS {
@@ -65,16 +84,21 @@ impl Sqlite {
             reader.set_prepared_statement_cache_capacity(128);
             idle.push(reader);
         }
+        let writer = Writer { connection, clock: clock.clone(), changes, calm_since: None };
+        let writer = Arc::new(Mutex::new(writer));
+        let checkpointing = bell.answer(checkpointer, &writer)?;
+        let shared = Arc::new(Shared { writer, queued: AtomicUsize::new(0) });
         let (queue, jobs) = mpsc::channel();
-        let writer =
-            Writer { connection, clock: clock.clone(), changes, unfilled: Some(path.to_owned()) };
-        let thread = std::thread::Builder::new()
+        let (of_thread, path) = (Arc::clone(&shared), path.to_owned());
+        let writing = std::thread::Builder::new()
             .name("sqlite-writer".to_owned())
-            .spawn(move || writer.run(&jobs))
+            .spawn(move || of_thread.run(&jobs, path))
             .map_err(|_| DbError::Closed)?;
         Ok(Self {
             queue: Some(queue),
-            writer: Some(thread),
+            shared: Some(shared),
+            writing: Some(writing),
+            checkpointing: Some(checkpointing),
             readers: Arc::new(Readers { idle: Mutex::new(idle), free: Semaphore::new(READERS) }),
             clock,
         })
@@ -89,11 +113,20 @@ impl Sqlite {
         E: From<DbError> + Send + 'static,
     {
         let (job, answer) = job(work);
-        let queued = self.queue.as_ref().is_some_and(|queue| queue.send(job).is_ok());
-        if !queued {
+        if self.order(job).is_none() {
             return Err(DbError::Closed.into());
         }
         answer.await.unwrap_or_else(|_| Err(DbError::Closed.into()))
+    }
+
+    /// Sees to it that a piece of work is done; `None` if the database is closed.
+    fn order(&self, job: Box<dyn Job>) -> Option<()> {
+        let shared = self.shared.as_ref()?;
+        if let Some(job) = shared.at_once(job) {
+            shared.queued.fetch_add(1, Ordering::Relaxed);
+            self.queue.as_ref()?.send(job).ok()?;
+        }
+        Some(())
     }
 
     pub(super) async fn read<T, E>(
@@ -168,71 +201,121 @@ fn read_on<T, E: From<DbError>>(
 }
 
 impl Drop for Sqlite {
-    /// What has been queued is still written; then the file is closed. The writer goes last: only
-    /// a connection that may write can fold the log back into the file.
+    /// What has been queued is still written; then the file is closed. Those who read go first:
+    /// only a connection that may write can fold the log back into the file.
     fn drop(&mut self) {
         self.readers.free.close();
         self.readers.idle.lock().clear();
         self.queue = None;
-        if let Some(writer) = self.writer.take()
-            && writer.join().is_err()
-        {
-            tracing::error!("the database's writer had panicked");
+        let writing = self.writing.take().map_or(Ok(()), JoinHandle::join);
+        self.shared = None;
+        let checkpointing = self.checkpointing.take().map_or(Ok(()), JoinHandle::join);
+        if writing.and(checkpointing).is_err() {
+            tracing::error!("a thread of the database's had panicked");
         }
     }
 }
 
-struct Writer {
-    connection: Connection,
-    clock: Clock,
-    changes: Changes,
-    /// The database, until its log has been given its size.
-    unfilled: Option<PathBuf>,
-}
+impl Shared {
+    /// Does a piece of work here and now if it is a matter of a moment; gives it back otherwise.
+    fn at_once(&self, job: Box<dyn Job>) -> Option<Box<dyn Job>> {
+        let idle = self.queued.load(Ordering::Relaxed) == 0;
+        let Some(mut writer) = idle.then(|| self.writer.try_lock()).flatten() else {
+            return Some(job);
+        };
+        // Another process (a command) may be writing, for as long as it likes.
+        if !writer.is_calm() || !writer.begins_at_once() {
+            return Some(job);
+        }
+        writer.serve(Ok(()), vec![job]);
+        None
+    }
 
-impl Writer {
-    fn run(mut self, jobs: &mpsc::Receiver<Box<dyn Job>>) {
-        while let Some(first) = self.next(jobs) {
+    /// Serves the queue until it is closed. `unfilled`: the database, whose log has not been given
+    /// its size yet.
+    fn run(&self, jobs: &mpsc::Receiver<Box<dyn Job>>, unfilled: PathBuf) {
+        let mut unfilled = Some(unfilled);
+        while let Some(first) = self.next(jobs, &mut unfilled) {
+            let mut writer = self.writer.lock();
             let mut group = vec![first];
             group.extend(jobs.try_iter().take(GROUP - 1));
-            let outcome = self.commit(&mut group);
-            let failure = match outcome {
-                Ok(touched) => {
-                    self.changes.signal(touched.iter());
-                    None
-                }
-                Err(error) => {
-                    tracing::error!(%error, "a group of transactions was not committed");
-                    self.connection.execute_batch("ROLLBACK").ok();
-                    Some(error)
-                }
-            };
-            for job in group {
-                job.answer(failure.clone());
-            }
+            let taken = group.len();
+            let begun = writer.begin();
+            writer.serve(begun, group);
+            self.queued.fetch_sub(taken, Ordering::Relaxed);
         }
     }
 
     /// Waits for work. The first quiet moment is used to give the log its size.
-    fn next(&mut self, jobs: &mpsc::Receiver<Box<dyn Job>>) -> Option<Box<dyn Job>> {
-        if self.unfilled.is_some() {
+    fn next(
+        &self,
+        jobs: &mpsc::Receiver<Box<dyn Job>>,
+        unfilled: &mut Option<PathBuf>,
+    ) -> Option<Box<dyn Job>> {
+        if unfilled.is_some() {
             match jobs.recv_timeout(QUIET) {
                 Ok(job) => return Some(job),
                 Err(RecvTimeoutError::Disconnected) => return None,
                 Err(RecvTimeoutError::Timeout) => {}
             }
-            if let Some(path) = self.unfilled.take()
-                && let Err(error) = log::fill(&self.connection, &path)
+            if let Some(path) = unfilled.take()
+                && let Err(error) = log::fill(&self.writer.lock().connection, &path)
             {
                 tracing::warn!(%error, "the database's log could not be given its size");
             }
         }
         jobs.recv().ok()
     }
+}
+
+/// The connection that writes.
+pub(super) struct Writer {
+    connection: Connection,
+    clock: Clock,
+    changes: Changes,
+    /// When the last commit ended, if that was quick and of one piece of work.
+    calm_since: Option<Instant>,
+}
+
+impl Writer {
+    /// Whether nobody seems to be about to write as well, and the disk is quick.
+    fn is_calm(&self) -> bool {
+        self.calm_since.is_some_and(|since| since.elapsed() >= APART)
+    }
+
+    fn begin(&self) -> Result<(), DbError> {
+        self.batch("BEGIN IMMEDIATE")
+    }
+
+    /// Begins a transaction unless somebody else's would have to be waited for.
+    fn begins_at_once(&self) -> bool {
+        let impatient = self.connection.busy_timeout(Duration::ZERO).is_ok();
+        let begun = impatient && self.begin().is_ok();
+        self.connection.busy_timeout(BUSY).is_ok() && begun
+    }
+
+    /// Does all of it in the transaction that has begun, commits, and answers.
+    fn serve(&mut self, begun: Result<(), DbError>, mut group: Vec<Box<dyn Job>>) {
+        let (alone, began) = (group.len() == 1, Instant::now());
+        let failure = match begun.and_then(|()| self.commit(&mut group)) {
+            Ok(touched) => {
+                self.changes.signal(touched.iter());
+                None
+            }
+            Err(error) => {
+                tracing::error!(%error, "a group of transactions was not committed");
+                self.connection.execute_batch("ROLLBACK").ok();
+                Some(error)
+            }
+        };
+        for job in group {
+            job.answer(failure.clone());
+        }
+        self.calm_since = (alone && began.elapsed() < QUICK).then(Instant::now);
+    }
 
     fn commit(&self, group: &mut [Box<dyn Job>]) -> Result<BTreeSet<UserId>, DbError> {
         let mut touched = BTreeSet::new();
-        self.batch("BEGIN IMMEDIATE")?;
         let now = self.clock.now();
         for job in group {
             self.batch("SAVEPOINT job")?;

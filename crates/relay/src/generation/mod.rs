@@ -43,14 +43,17 @@ use crate::joxcoder::{JoxCoder, Question};
 use crate::metrics;
 use autocrea_protocol::generation::{GenerateRequest, StreamCode};
 use autocrea_protocol::{Tokens, UserId};
+use futures_util::FutureExt as _;
 use meter::Meter;
 use parking_lot::Mutex;
 use request::HashKey;
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 use store::{Begun, Refusal, Stored, Wish};
+use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -97,6 +100,12 @@ pub enum OpenError {
     /// The system gives no randomness.
     #[error("no randomness: {0}")]
     Random(getrandom::Error),
+}
+
+/// What has been begun and is to be run.
+struct Course {
+    question: Question,
+    ceiling: Ceiling,
 }
 
 /// The generations of this process; cheap to clone.
@@ -177,12 +186,27 @@ impl Generations {
         }
         // In a task of its own: a client that goes away drops its request, and a reservation that
         // has been made must be run all the same.
-        let this = self.clone();
-        let begun = tokio::spawn(async move { this.begin(user, request).await });
-        begun.await.map_err(|_| StartError::Broken)?
+        let (this, (tell, told)) = (self.clone(), oneshot::channel());
+        tokio::spawn(async move {
+            match this.begin(user, request).await {
+                Ok((live, course)) => {
+                    tell.send(Ok(Arc::clone(&live))).ok();
+                    if let Some(Course { question, ceiling }) = course {
+                        this.run(live, question, ceiling).await;
+                    }
+                }
+                Err(error) => drop(tell.send(Err(error))),
+            }
+        });
+        told.await.map_err(|_| StartError::Broken)?
     }
 
-    async fn begin(&self, user: UserId, request: GenerateRequest) -> Result<Arc<Live>, StartError> {
+    /// The generation, and what is to be run if it has been begun by this.
+    async fn begin(
+        &self,
+        user: UserId,
+        request: GenerateRequest,
+    ) -> Result<(Arc<Live>, Option<Course>), StartError> {
         let key = Key { user, generation: request.generation_id };
         let payload_hash = request::payload_hash(&self.0.hash_key, &request);
         let messages = Arc::new(request.messages);
@@ -214,7 +238,8 @@ impl Generations {
         match begun {
             Begun::Refused(refusal) => Err(StartError::Refused(refusal)),
             Begun::Known(stored) if stored.payload_hash == payload_hash => {
-                self.attach_known(key, *stored).await?.ok_or(StartError::Conflict)
+                let live = self.attach_known(key, *stored).await?;
+                Ok((live.ok_or(StartError::Conflict)?, None))
             }
             Begun::Known(_) => Err(StartError::Conflict),
             Begun::New(reserved, ceiling) => {
@@ -222,9 +247,7 @@ impl Generations {
                 let live = Arc::clone(made.get().ok_or(StartError::Broken)?);
                 let messages = Arc::unwrap_or_clone(messages);
                 let question = Question { messages, max_output: ceiling.output };
-                let (this, run) = (self.clone(), Arc::clone(&live));
-                tokio::spawn(async move { this.run(run, question, ceiling).await });
-                Ok(live)
+                Ok((live, Some(Course { question, ceiling })))
             }
         }
     }
@@ -341,12 +364,10 @@ impl Generations {
 
     async fn run(&self, live: Arc<Live>, question: Question, ceiling: Ceiling) {
         let meter = Meter::new(ceiling, self.counter().clone());
-        let (this, running) = (self.clone(), Arc::clone(&live));
-        let run = tokio::spawn(async move {
-            run::run(&this.0.joxcoder, &this.0.spool, &running, question, meter).await
-        });
+        let run = run::run(&self.0.joxcoder, &self.0.spool, &live, question, meter);
         // A runner that panics has failed, and must not keep what it holds.
-        let outcome = run.await.unwrap_or(Outcome::Failed(StreamCode::Interrupted));
+        let outcome = AssertUnwindSafe(run).catch_unwind().await;
+        let outcome = outcome.unwrap_or(Outcome::Failed(StreamCode::Interrupted));
         self.finish(&live, outcome).await;
     }
 

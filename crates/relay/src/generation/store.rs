@@ -92,16 +92,16 @@ pub fn begin(tx: &mut Tx<'_>, plans: &Catalogue, wish: &Wish) -> Result<Begun, D
         return Ok(Begun::Known(Box::new(stored)));
     }
     let user = &wish.key.user;
-    ledger::expire_due(tx, user)?;
-    let (plan, available) =
-        tx.query_one("SELECT plan_id, available FROM people WHERE id = ?1", &[user], |row| {
-            Ok((row.get::<PlanId>(0)?, row.get::<Tokens>(1)?))
-        })?;
+    let spendable = ledger::spendable(tx, user)?;
+    let plan = tx.query_one("SELECT plan_id FROM people WHERE id = ?1", &[user], |row| {
+        row.get::<PlanId>(0)
+    })?;
     let plan = plans.terms(&plan);
     if let Some(refusal) = limit(tx, user, plan.concurrency, plan.generations_per_hour)? {
         return Ok(Begun::Refused(refusal));
     }
-    let ceiling = Ceiling::of(wish.input, wish.requested, plan.max_output_tokens, available);
+    let ceiling =
+        Ceiling::of(wish.input, wish.requested, plan.max_output_tokens, spendable.total());
     if !ceiling.enough {
         return Ok(Begun::Refused(Refusal::TokenLimit));
     }
@@ -111,7 +111,7 @@ pub fn begin(tx: &mut Tx<'_>, plans: &Catalogue, wish: &Wish) -> Result<Begun, D
         tokens: ceiling.total(),
         lease: wish.lease.clone(),
     };
-    match ledger::reserve(tx, &request)? {
+    match ledger::reserve_from(tx, &request, &spendable)? {
         ReserveOutcome::Reserved { reserved, remaining } => {
             let reserved = Reserved { generation_id: wish.key.generation, reserved, remaining };
             insert(tx, wish, &reserved)?;

@@ -17,12 +17,14 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper_rustls::MaybeHttpsStream;
 use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
+use std::collections::HashMap;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::net::TcpStream;
+use tokio::runtime;
 use tokio::time::{Instant, sleep};
 
 /// What a connection is made of.
@@ -62,7 +64,10 @@ impl Line {
     }
 
     /// The next bytes of a response; safe to drop while waiting.
-    pub(super) async fn chunk(&mut self, body: &mut Incoming) -> Option<Result<Bytes, hyper::Error>> {
+    pub(super) async fn chunk(
+        &mut self,
+        body: &mut Incoming,
+    ) -> Option<Result<Bytes, hyper::Error>> {
         poll_fn(|cx| self.poll_chunk(body, cx)).await
     }
 
@@ -141,13 +146,18 @@ fn turn(wire: &mut Option<Pin<Box<Wire>>>, cx: &mut Context<'_>) {
     }
 }
 
+fn here() -> runtime::Id {
+    runtime::Handle::current().id()
+}
+
 /// The connections that wait for the next question; cheap to clone.
 #[derive(Clone, Default)]
 pub(super) struct Idle(Arc<Mutex<Waiting>>);
 
 #[derive(Default)]
 struct Waiting {
-    lines: Vec<(Instant, Line)>,
+    /// Of each runtime: a connection's bytes move with the one in which it was made.
+    lines: HashMap<runtime::Id, Vec<(Instant, Line)>>,
     swept: bool,
 }
 
@@ -155,7 +165,7 @@ impl Idle {
     /// The one that has waited least; the others then grow old.
     pub(super) async fn take(&self) -> Option<Line> {
         loop {
-            let (since, mut line) = self.0.lock().lines.pop()?;
+            let (since, mut line) = self.0.lock().lines.get_mut(&here())?.pop()?;
             let open = poll_fn(|cx| Poll::Ready(line.is_open(cx))).await;
             if open && since.elapsed() < IDLE {
                 return Some(line);
@@ -170,7 +180,7 @@ impl Idle {
         }
         let swept = {
             let mut waiting = self.0.lock();
-            waiting.lines.push((Instant::now(), line));
+            waiting.lines.entry(here()).or_default().push((Instant::now(), line));
             std::mem::replace(&mut waiting.swept, true)
         };
         if !swept {
@@ -183,7 +193,10 @@ impl Idle {
         loop {
             sleep(IDLE).await;
             let mut waiting = self.0.lock();
-            waiting.lines.retain(|(since, _)| since.elapsed() < IDLE);
+            waiting.lines.retain(|_, lines| {
+                lines.retain(|(since, _)| since.elapsed() < IDLE);
+                !lines.is_empty()
+            });
             waiting.swept = !waiting.lines.is_empty();
             if !waiting.swept {
                 return;

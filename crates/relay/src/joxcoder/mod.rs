@@ -355,7 +355,9 @@ impl Answer {
             // A model that has given its reason owes nothing more that is worth failing for.
             let patience = if ending.is_whole() { LAST_WORDS.min(self.idle) } else { self.idle };
             let idle_until = Instant::now() + patience;
-            let read = match timeout_at(idle_until.min(self.until), self.line.chunk(&mut self.body)).await {
+            let read = match timeout_at(idle_until.min(self.until), self.line.chunk(&mut self.body))
+                .await
+            {
                 _ if ending.is_whole() && self.until <= Instant::now() => return Ok(false),
                 Ok(read) => read.transpose().map_err(JoxCoderError::Broken),
                 Err(_) if self.until <= idle_until => Err(JoxCoderError::Timeout(Patience::Total)),

@@ -307,6 +307,45 @@ pub fn expire_due(tx: &mut Tx<'_>, user: &UserId) -> Result<usize, DbError> {
     Ok(due.len())
 }
 
+/// What a person can spend: their lots with something available, those that end first in front.
+#[derive(Clone, Debug, Default)]
+pub struct Spendable {
+    /// Which, and how much of each.
+    pub(super) lots: Vec<(i64, Tokens)>,
+}
+
+impl Spendable {
+    /// All of it.
+    #[must_use]
+    pub fn total(&self) -> Tokens {
+        self.lots.iter().map(|(_, available)| *available).sum()
+    }
+}
+
+/// What a person can spend, once lots whose time has come have ended.
+///
+/// # Errors
+/// If the database refuses.
+pub fn spendable(tx: &mut Tx<'_>, user: &UserId) -> Result<Spendable, DbError> {
+    tx.hold_person(user)?;
+    let now = tx.now();
+    let live = |tx: &mut Tx<'_>| {
+        tx.query_all(
+            "SELECT id, available, ends_at FROM lots WHERE user_id = ?1 AND ended_at IS NULL
+             ORDER BY ends_at, id",
+            &[user],
+            |row| Ok((row.get::<i64>(0)?, row.get::<Tokens>(1)?, row.get::<UnixMillis>(2)?)),
+        )
+    };
+    let mut lots = live(tx)?;
+    if lots.iter().any(|(_, _, ends_at)| *ends_at <= now) {
+        expire_due(tx, user)?;
+        lots = live(tx)?;
+    }
+    let lots = lots.into_iter().map(|(id, available, _)| (id, available));
+    Ok(Spendable { lots: lots.filter(|(_, available)| *available > Tokens::ZERO).collect() })
+}
+
 /// As [`expire_due`], for at most `most` people who have any such lot; answers how many lots it
 /// ended. Somebody whom another transaction holds is left for another time.
 ///

@@ -18,13 +18,14 @@ mod verify;
 
 pub use figures::figures;
 pub use lots::{
-    Grant, GrantOutcome, LotState, RevokeReason, Revoked, end_lot, ensure_free_lot, expire_due,
-    expire_due_of_all, forgive, free_source, grant, grant_by_hand, lot, revoke, top_up,
+    Grant, GrantOutcome, LotState, RevokeReason, Revoked, Spendable, end_lot, ensure_free_lot,
+    expire_due, expire_due_of_all, forgive, free_source, grant, grant_by_hand, lot, revoke,
+    spendable, top_up,
 };
 pub use page::{Cursor, page};
 pub use reservations::{
     Ended, EndedOutcome, ReserveOutcome, ReserveRequest, begun_after, begun_count, open_count,
-    release, release_all_open, reserve, settle,
+    release, release_all_open, reserve, reserve_from, settle,
 };
 pub use verify::{Difference, verify};
 
@@ -44,14 +45,24 @@ struct Shift {
     revoked: Tokens,
 }
 
-/// Changes a person's kept balances; answers what is available then.
+/// Changes a person's kept balances, which they can see; answers what is available then.
 fn shift_person(tx: &mut Tx<'_>, user: &UserId, by: Shift) -> Result<Tokens, DbError> {
+    let grows = tx.grows(user);
     tx.query_one(
         "UPDATE people SET granted = granted + ?2, available = available + ?3,
              reserved = reserved + ?4, spent = spent + ?5, expired = expired + ?6,
-             revoked = revoked + ?7
+             revoked = revoked + ?7, version = version + ?8
          WHERE id = ?1 RETURNING available",
-        &[user, &by.granted, &by.available, &by.reserved, &by.spent, &by.expired, &by.revoked],
+        &[
+            user,
+            &by.granted,
+            &by.available,
+            &by.reserved,
+            &by.spent,
+            &by.expired,
+            &by.revoked,
+            &grows,
+        ],
         |row| row.get(0),
     )
 }

@@ -4,7 +4,7 @@
 //! nothing. Which lots hold how much is kept until then, so that what is given back returns to
 //! where it came from, or ends there if the lot has ended meanwhile.
 
-use super::{Entry, Shift, append, expire_due, shift_lot, shift_person};
+use super::{Entry, Shift, Spendable, append, shift_lot, shift_person, spendable};
 use crate::clock::month_of;
 use crate::db::{DbError, Tx};
 use crate::mail;
@@ -106,40 +106,49 @@ pub fn begun_after(
 /// # Errors
 /// If the database refuses.
 pub fn reserve(tx: &mut Tx<'_>, request: &ReserveRequest) -> Result<ReserveOutcome, DbError> {
+    let from = spendable(tx, &request.user)?;
+    reserve_from(tx, request, &from)
+}
+
+/// As [`reserve`], from what the person can spend as this transaction knows.
+///
+/// # Errors
+/// If the database refuses.
+pub fn reserve_from(
+    tx: &mut Tx<'_>,
+    request: &ReserveRequest,
+    from: &Spendable,
+) -> Result<ReserveOutcome, DbError> {
     let (user, tokens, now) = (&request.user, request.tokens.at_least_zero(), tx.now());
-    tx.hold_person(user)?;
-    let known = tx.query_opt(
-        "SELECT 1 FROM reservations WHERE user_id = ?1 AND generation_id = ?2",
-        &[user, &request.generation],
-        |_| Ok(()),
-    )?;
-    if known.is_some() {
-        return Ok(ReserveOutcome::Already);
-    }
-    expire_due(tx, user)?;
-    let lots = tx.query_all(
-        "SELECT id, available FROM lots
-         WHERE user_id = ?1 AND ended_at IS NULL AND available > 0 ORDER BY ends_at, id",
-        &[user],
-        |row| Ok((row.get::<i64>(0)?, row.get::<Tokens>(1)?)),
-    )?;
-    let available: Tokens = lots.iter().map(|(_, available)| *available).sum();
+    let available = from.total();
     if available < tokens {
-        return Ok(ReserveOutcome::TokenLimit { available });
+        let known = tx.query_opt(
+            "SELECT 1 FROM reservations WHERE user_id = ?1 AND generation_id = ?2",
+            &[user, &request.generation],
+            |_| Ok(()),
+        )?;
+        return Ok(
+            known.map_or(ReserveOutcome::TokenLimit { available }, |()| ReserveOutcome::Already)
+        );
     }
-    tx.execute(
+    let made = tx.execute(
         "INSERT INTO reservations (user_id, generation_id, tokens, state, lease, at)
-         VALUES (?1, ?2, ?3, 'open', ?4, ?5)",
+         VALUES (?1, ?2, ?3, 'open', ?4, ?5) ON CONFLICT (user_id, generation_id) DO NOTHING",
         &[user, &request.generation, &tokens, &request.lease, &now],
     )?;
-    hold(tx, request, tokens, &lots)?;
+    if made == 0 {
+        return Ok(ReserveOutcome::Already);
+    }
+    hold(tx, request, tokens, &from.lots)?;
+    let grows = tx.grows(user);
     // A new month begins with it, if need be.
     let remaining = tx.query_one(
         "UPDATE people SET available = available - ?2, reserved = reserved + ?2,
              generations_count = CASE WHEN month < ?3 THEN 1 ELSE generations_count + 1 END,
-             month = CASE WHEN month < ?3 THEN ?3 ELSE month END, last_generation_at = ?4
+             month = CASE WHEN month < ?3 THEN ?3 ELSE month END, last_generation_at = ?4,
+             version = version + ?5
          WHERE id = ?1 RETURNING available",
-        &[user, &tokens, &month_of(now), &now],
+        &[user, &tokens, &month_of(now), &now, &grows],
         |row| row.get(0),
     )?;
     let entry = Entry {
