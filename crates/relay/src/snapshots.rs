@@ -67,7 +67,8 @@ impl Snapshots {
             Err(DbError::NoRow) => Ok(None),
             Err(error) => Err(error),
         };
-        if let Self::Cached(_) = self {
+        // One is found in less time than it takes to hand the search to another thread.
+        if matches!(self, Self::Cached(_)) || users.len() == 1 {
             let all = join_all(users.iter().map(|user| self.of(db, user))).await;
             return all.into_iter().map(looked).collect();
         }
@@ -86,7 +87,7 @@ impl Snapshots {
 
 async fn read(db: &Db, user: &UserId) -> Result<Shown, DbError> {
     let user = user.clone();
-    db.read(move |tx| look(tx, &user)).await
+    db.glance(move |tx| look(tx, &user)).await
 }
 
 fn look(tx: &mut Tx<'_>, user: &UserId) -> Result<Shown, DbError> {

@@ -198,7 +198,16 @@ async fn open(billing: &Billing, wanted: Wanted<'_>) -> Result<CheckoutResponse,
         public_url: &billing.config.public_url,
     };
     let key = format!("autocrea:checkout:{}", Uuid::now_v7());
-    let session = billing.stripe.open_checkout(&new, &key).await?;
+    let session = match billing.stripe.open_checkout(&new, &key).await {
+        Err(fault @ StripeFault::NotFound(_)) => {
+            if billing.stripe.customer(wanted.customer).await? == Found::Deleted {
+                return Err(fault.into());
+            }
+            tracing::error!(plan = new.plan, "Stripe does not know the price of a plan");
+            return Err(CheckoutError::InvalidPlan);
+        }
+        opened => opened?,
+    };
     let Some(url) = session.url else {
         return Err(StripeFault::Unreadable("checkout").into());
     };

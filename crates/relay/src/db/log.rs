@@ -14,10 +14,11 @@ use std::io::{self, Seek, SeekFrom, Write};
 use std::path::Path;
 
 /// After so many pages in the log they are carried over into the database, each of them once
-/// however often it was written.
-pub(super) const CHECKPOINT_PAGES: i32 = 4000;
+/// however often it was written. While that is waited for the disk has less time for commits, so it
+/// is not done often.
+pub(super) const CHECKPOINT_PAGES: i32 = 8000;
 /// What that many pages take, and what is committed while they are carried over.
-const LOG_BYTES: u64 = 20 << 20;
+const LOG_BYTES: u64 = 40 << 20;
 static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
 
 /// Fills the log of `database` up. Inside of a transaction that writes, so that nobody, of

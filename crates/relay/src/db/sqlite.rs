@@ -336,3 +336,79 @@ impl Writer {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::thread::ThreadId;
+
+    async fn open(folder: &tempfile::TempDir) -> Sqlite {
+        let path = folder.path().join("relay.db");
+        let db = Sqlite::open(&path, Clock::system(), Changes::default()).expect("a database");
+        run(&db, "CREATE TABLE seen (it BLOB)").await;
+        db
+    }
+
+    async fn run(db: &Sqlite, sql: &'static str) -> ThreadId {
+        let ran = db.write(move |tx| {
+            tx.execute(sql, &[])?;
+            Ok::<_, DbError>(std::thread::current().id())
+        });
+        ran.await.expect("written")
+    }
+
+    fn calm(db: &Sqlite, since: Option<Instant>) {
+        db.shared.as_ref().expect("open").writer.lock().calm_since = since;
+    }
+
+    #[tokio::test]
+    async fn in_a_calm_moment_whoever_writes_does_so_where_they_are() {
+        const INSERT: &str = "INSERT INTO seen VALUES (x'01')";
+        let folder = tempfile::tempdir().expect("a folder");
+        let (db, here) = (open(&folder).await, std::thread::current().id());
+        calm(&db, None);
+        assert_ne!(run(&db, INSERT).await, here);
+        calm(&db, Instant::now().checked_sub(APART));
+        assert_eq!(run(&db, INSERT).await, here);
+        let failed = db.write(|tx| {
+            tx.execute(INSERT, &[])?;
+            Err::<(), _>(DbError::NoRow)
+        });
+        calm(&db, Instant::now().checked_sub(APART));
+        assert!(matches!(failed.await, Err(DbError::NoRow)));
+        let kept = db.read(|tx| tx.query_one("SELECT COUNT(*) FROM seen", &[], |row| row.get(0)));
+        let kept: Result<i64, DbError> = kept.await;
+        assert_eq!(kept.expect("a count"), 2);
+    }
+
+    #[tokio::test]
+    async fn while_another_process_writes_nobody_waits_where_they_are() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (db, here) = (open(&folder).await, std::thread::current().id());
+        let other = Connection::open(folder.path().join("relay.db")).expect("opened");
+        other.execute_batch("BEGIN IMMEDIATE").expect("begun");
+        calm(&db, Instant::now().checked_sub(APART));
+        let ends = async {
+            tokio::task::yield_now().await;
+            other.execute_batch("COMMIT").expect("ended");
+        };
+        let (thread, ()) = tokio::join!(run(&db, "DELETE FROM seen"), ends);
+        assert_ne!(thread, here);
+    }
+
+    #[tokio::test]
+    async fn however_much_is_written_the_log_stays_short() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let db = open(&folder).await;
+        let mut longest = 0;
+        for _ in 0..400 {
+            run(&db, "INSERT INTO seen VALUES (zeroblob(400000))").await;
+            let log = std::fs::metadata(folder.path().join("relay.db-wal")).expect("a log");
+            longest = log.len().max(longest);
+        }
+        // Of 160 MB; without anybody who carries it over, all of that.
+        assert!(longest < 100 << 20, "{longest}");
+        drop(db);
+        assert!(!folder.path().join("relay.db-wal").exists(), "all of it is in the database");
+    }
+}

@@ -80,7 +80,7 @@ pub fn read(body: &[u8], bounds: Bounds) -> Result<GenerateRequest, RequestError
     let generation_id: GenerationId = field(fields.generation_id, "generationId")?;
     let role: String = field(fields.role, "role")?;
     let messages: Vec<Message> = field(fields.messages, "messages")?;
-    let max_output_tokens: Option<Tokens> = field(fields.max_output_tokens, "maxOutputTokens")?;
+    let max_output_tokens = max_output_tokens(fields.max_output_tokens)?;
     if !is_role(&role) {
         return Err(RequestError::Field("role"));
     }
@@ -89,6 +89,15 @@ pub fn read(body: &[u8], bounds: Bounds) -> Result<GenerateRequest, RequestError
     }
     check_messages(&messages, bounds)?;
     Ok(GenerateRequest { generation_id, role, messages, max_output_tokens })
+}
+
+/// However large a whole number is, there is a ceiling that it is clamped to.
+fn max_output_tokens(raw: Option<&RawValue>) -> Result<Option<Tokens>, RequestError> {
+    let digits = raw.map(RawValue::get).filter(|raw| raw.bytes().all(|it| it.is_ascii_digit()));
+    match digits {
+        Some(digits) => Ok(Some(Tokens(digits.parse().unwrap_or(i64::MAX)))),
+        None => field(raw, "maxOutputTokens"),
+    }
 }
 
 fn is_role(role: &str) -> bool {
@@ -195,6 +204,16 @@ mod tests {
         assert_eq!(request.generation_id.to_string(), "0190a5b0-0000-7000-8000-000000000001");
         assert_eq!(request.max_output_tokens, None);
         assert!(with("maxOutputTokens", json!(null)).is_ok());
+    }
+
+    #[test]
+    fn however_much_output_is_wished_for_is_a_wish() {
+        for digits in ["9223372036854775807", "9223372036854775808", "1000000000000000000000000"] {
+            let body = good().to_string();
+            let body = format!("{},\"maxOutputTokens\":{digits}}}", body.trim_end_matches('}'));
+            let request = read(body.as_bytes(), BOUNDS).expect("good");
+            assert_eq!(request.max_output_tokens, Some(Tokens(i64::MAX)), "{digits}");
+        }
     }
 
     #[test]

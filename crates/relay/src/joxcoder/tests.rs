@@ -13,6 +13,8 @@ use futures_util::stream;
 use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
 
 type Script = Arc<Mutex<VecDeque<Response>>>;
@@ -234,4 +236,61 @@ async fn a_model_that_has_ended_and_keeps_the_line_open_has_ended() {
     let (text, end) = read_all(&mut answer).await;
     end.expect("whole");
     assert_eq!(text, "fin");
+}
+
+/// Answers `each` questions on every connection and closes it then; how many came is counted.
+async fn hangs_up_after(each: usize) -> (String, Arc<AtomicUsize>) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}/v1", listener.local_addr().expect("an address"));
+    let connections = Arc::new(AtomicUsize::new(0));
+    let came = Arc::clone(&connections);
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            came.fetch_add(1, Ordering::Relaxed);
+            tokio::spawn(async move {
+                for _ in 0..each {
+                    let (mut question, mut some) = (Vec::new(), [0; 4096]);
+                    while !question.ends_with(b"]}") && !question.ends_with(b"}}") {
+                        match stream.read(&mut some).await {
+                            Ok(0) | Err(_) => return,
+                            Ok(bytes) => question.extend_from_slice(&some[..bytes]),
+                        }
+                    }
+                    let text = format!("{}{STOP}{DONE}", said("hola"));
+                    let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n";
+                    let length = text.len();
+                    let answer = format!("{head}content-length: {length}\r\n\r\n{text}");
+                    stream.write_all(answer.as_bytes()).await.expect("written");
+                }
+            });
+        }
+    });
+    (url, connections)
+}
+
+/// Asks so many questions, one after the other.
+async fn converse(client: &JoxCoder, questions: usize) {
+    for _ in 0..questions {
+        let mut answer = client.ask(&question(), |_| ()).await.expect("an answer");
+        let (text, end) = read_all(&mut answer).await;
+        end.expect("whole");
+        assert_eq!(text, "hola");
+        answer.leave();
+        // It is left in the background.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_connection_whose_answer_is_whole_carries_the_next_question() {
+    let (url, connections) = hangs_up_after(usize::MAX).await;
+    converse(&client(&url), 3).await;
+    assert_eq!(connections.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn a_connection_that_was_closed_meanwhile_costs_nobody_their_question() {
+    let (url, connections) = hangs_up_after(2).await;
+    converse(&client(&url), 5).await;
+    assert_eq!(connections.load(Ordering::Relaxed), 3);
 }

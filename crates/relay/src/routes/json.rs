@@ -42,7 +42,7 @@ pub(super) fn is_json(headers: &HeaderMap) -> bool {
 }
 
 /// Whether a body can only be an object. serde would take an array of the fields' values for one.
-fn is_object(body: &[u8]) -> bool {
+pub(super) fn is_object(body: &[u8]) -> bool {
     body.trim_ascii_start().first() == Some(&b'{')
 }
 
@@ -56,7 +56,7 @@ fn refused(rejection: &JsonRejection) -> ApiError {
     )
 }
 
-fn malformed() -> ApiError {
+pub(super) fn malformed() -> ApiError {
     ApiError::invalid(
         "body",
         "La petición no es válida: el cuerpo no es un objeto JSON bien formado.",

@@ -1,7 +1,7 @@
 //! Stripe: pages to pay on, the return from them, and the webhook.
 
 use super::Json;
-use super::json::unreadable;
+use super::json::{is_object, malformed, unreadable};
 use super::webhook::{self, Received};
 use crate::account;
 use crate::app::App;
@@ -61,6 +61,8 @@ pub(super) async fn sync(
     let body = body.map_err(|rejection| unreadable(rejection.status()))?;
     let request: SyncRequest = if body.is_empty() {
         SyncRequest::default()
+    } else if !is_object(&body) {
+        return Err(malformed());
     } else {
         serde_json::from_slice(&body).map_err(|_| {
             ApiError::invalid(

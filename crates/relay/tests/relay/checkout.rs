@@ -233,6 +233,28 @@ async fn what_is_not_sold_is_refused() {
 }
 
 #[tokio::test]
+async fn a_price_that_stripe_does_not_know_is_not_sold() {
+    let unknown = [("STRIPE_PRO_PRICE_ID", "price_of_another_account")];
+    let world = open_with(&unknown).await;
+    let body = json!({"planId": "pro"});
+    let (status, refused) = post(&world, ANA, "/api/stripe/create-checkout", &body).await;
+    assert_eq!((status.as_u16(), text(&refused, "code")), (400, "invalid_plan"));
+    assert!(text(&refused, "error").starts_with("Plan inválido"));
+    let body = json!({"planId": "creator"});
+    let (status, _) = post(&world, ANA, "/api/stripe/create-checkout", &body).await;
+    assert_eq!(status.as_u16(), 200);
+}
+
+#[tokio::test]
+async fn to_sync_takes_an_object_or_nothing() {
+    let world = open().await;
+    let (status, refused) = post(&world, ANA, "/api/stripe/sync", &json!([null])).await;
+    assert_eq!((status.as_u16(), text(&refused, "code")), (400, "invalid_request"));
+    let (status, _) = post(&world, ANA, "/api/stripe/sync", &json!({})).await;
+    assert_eq!(status.as_u16(), 200);
+}
+
+#[tokio::test]
 async fn while_stripe_is_down_nobody_is_told_lies() {
     let world = open().await;
     stripe(&world).set_down(true);
