@@ -128,7 +128,7 @@ pub async fn sight(app: &Arc<App>, user: &UserId, lang: Lang) -> Result<Seen, Db
         return Ok(seen);
     }
     let (id, config) = (user.clone(), Arc::clone(&app.config));
-    app.db.write(move |tx| account::see(tx, &id, lang, &config.plans)).await
+    app.db.jot(move |tx| account::see(tx, &id, lang, &config.plans)).await
 }
 
 /// On first sight the profile is waited for; later it is fetched beside the request, once a day.

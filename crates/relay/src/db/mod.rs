@@ -155,6 +155,25 @@ impl Db {
         }
     }
 
+    /// As [`Db::write`], for a few rows that are found by their keys: where the engine is in this
+    /// process and nobody else writes, it is done where it is asked.
+    ///
+    /// # Errors
+    /// As [`Db::write`].
+    pub async fn jot<T, E>(
+        &self,
+        work: impl FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<DbError> + Send + 'static,
+    {
+        match &*self.kept {
+            Kept::Sqlite(engine) => engine.jot(work).await,
+            Kept::Postgres(engine) => engine.run(true, work).await,
+        }
+    }
+
     /// Runs `work` on a snapshot that does not change under it. Writing in it fails.
     ///
     /// # Errors

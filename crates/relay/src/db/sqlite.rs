@@ -4,8 +4,8 @@
 //! transaction, runs each piece of work in a savepoint of its own, commits once (`synchronous=FULL`:
 //! one fsync for all of them) and only then answers everybody. A piece that fails or panics rolls
 //! back its own savepoint and nothing else. While nobody else writes and the disk is quick, whoever
-//! has something to write does the same where they are: handing it to the thread and back takes as
-//! long as the commit. Reads run on a few connections of their own, each on a snapshot (WAL), and
+//! has a few rows to write does the same where they are ([`Sqlite::jot`]): handing them to the thread
+//! and back takes as long as the commit. Reads run on a few connections of their own, each on a snapshot (WAL), and
 //! never wait for the writer.
 
 use super::checkpoint::Bell;
@@ -113,20 +113,31 @@ impl Sqlite {
         E: From<DbError> + Send + 'static,
     {
         let (job, answer) = job(work);
-        if self.order(job).is_none() {
-            return Err(DbError::Closed.into());
+        self.order(job);
+        answer.await.unwrap_or_else(|_| Err(DbError::Closed.into()))
+    }
+
+    pub(super) async fn jot<T, E>(
+        &self,
+        work: impl FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<DbError> + Send + 'static,
+    {
+        let (job, answer) = job(work);
+        if let Some(job) = self.shared.as_ref().and_then(|shared| shared.at_once(job)) {
+            self.order(job);
         }
         answer.await.unwrap_or_else(|_| Err(DbError::Closed.into()))
     }
 
-    /// Sees to it that a piece of work is done; `None` if the database is closed.
-    fn order(&self, job: Box<dyn Job>) -> Option<()> {
-        let shared = self.shared.as_ref()?;
-        if let Some(job) = shared.at_once(job) {
+    /// Queues a piece of work; in a database that is closed it is dropped, and its answer with it.
+    fn order(&self, job: Box<dyn Job>) {
+        if let (Some(shared), Some(queue)) = (&self.shared, &self.queue) {
             shared.queued.fetch_add(1, Ordering::Relaxed);
-            self.queue.as_ref()?.send(job).ok()?;
+            queue.send(job).ok();
         }
-        Some(())
     }
 
     pub(super) async fn read<T, E>(
@@ -350,7 +361,7 @@ mod tests {
     }
 
     async fn run(db: &Sqlite, sql: &'static str) -> ThreadId {
-        let ran = db.write(move |tx| {
+        let ran = db.jot(move |tx| {
             tx.execute(sql, &[])?;
             Ok::<_, DbError>(std::thread::current().id())
         });
@@ -370,7 +381,7 @@ mod tests {
         assert_ne!(run(&db, INSERT).await, here);
         calm(&db, Instant::now().checked_sub(APART));
         assert_eq!(run(&db, INSERT).await, here);
-        let failed = db.write(|tx| {
+        let failed = db.jot(|tx| {
             tx.execute(INSERT, &[])?;
             Err::<(), _>(DbError::NoRow)
         });

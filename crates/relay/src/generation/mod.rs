@@ -222,7 +222,7 @@ impl Generations {
         // find it running.
         let made = Arc::new(OnceLock::new());
         let (this, slot) = (self.clone(), Arc::clone(&made));
-        let begun = self.0.db.write(move |tx| {
+        let begun = self.0.db.jot(move |tx| {
             let begun = store::begin(tx, &this.0.config.plans, &wish)?;
             if let Begun::New(reserved, _) = &begun {
                 let live = slot.get_or_init(|| Arc::new(Live::new(wish.key, reserved.clone())));
@@ -381,7 +381,7 @@ impl Generations {
         let end = loop {
             let key = live.key.clone();
             let finished =
-                self.0.db.write(move |tx| store::finish(tx, &key, outcome, Some(last))).await;
+                self.0.db.jot(move |tx| store::finish(tx, &key, outcome, Some(last))).await;
             match finished {
                 Ok(end) => break end,
                 Err(DbError::Closed) => return self.abandon(live),

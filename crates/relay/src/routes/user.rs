@@ -45,7 +45,8 @@ pub(super) async fn profile(
     State(app): State<Arc<App>>,
     person: Person,
 ) -> Result<Json<Profile>, ApiError> {
-    let (user, marketing_emails) = app.db.read(move |tx| account::profile(tx, &person.id)).await?;
+    let (user, marketing_emails) =
+        app.db.glance(move |tx| account::profile(tx, &person.id)).await?;
     Ok(Json(Profile { user, marketing_emails }))
 }
 
@@ -58,7 +59,7 @@ pub(super) async fn edit_profile(
     let edit = valid(patch)?;
     let (user, marketing_emails) = app
         .db
-        .write(move |tx| {
+        .jot(move |tx| {
             account::edit_profile(tx, &person.id, &edit)?;
             account::profile(tx, &person.id)
         })
@@ -114,5 +115,5 @@ pub(super) async fn subscription(
     State(app): State<Arc<App>>,
     person: Person,
 ) -> Result<Json<Subscription>, ApiError> {
-    Ok(Json(app.db.read(move |tx| account::subscription(tx, &person.id)).await?))
+    Ok(Json(app.db.glance(move |tx| account::subscription(tx, &person.id)).await?))
 }

@@ -8,9 +8,10 @@ use autocrea_relay::config::DEFAULT;
 use autocrea_relay::db::{Db, DbError};
 use autocrea_relay::{account, ledger};
 use reqwest::Method;
+use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 /// The program, with nothing in its environment.
 pub fn relay() -> Command {
@@ -117,6 +118,31 @@ fn a_port_that_somebody_has_ends_with_69_and_is_named() {
         assert_eq!(code, 69, "{variable}: {error}");
         assert!(error.contains(&taken), "{variable}: {error}");
     }
+}
+
+/// One of its variables, as the system allocator reads it, once `serve` is up.
+fn arenas_of(given: Option<&str>) -> String {
+    let place = Place::bare();
+    let path = file(place.path(), &place.url());
+    let mut serve = relay();
+    serve.args(["--config", &path]).env("RELAY_BIND", "127.0.0.1:0");
+    serve.envs(given.map(|many| ("MALLOC_ARENA_MAX", many)));
+    let mut serving = serve.stderr(Stdio::piped()).spawn().expect("it starts");
+    let log = BufReader::new(serving.stderr.take().expect("a log"));
+    let up = log.lines().map_while(Result::ok).any(|line| line.contains("listening"));
+    assert!(up, "it serves");
+    let environment = std::fs::read(format!("/proc/{}/environ", serving.id())).expect("it runs");
+    serving.kill().expect("it ends");
+    serving.wait().expect("it has ended");
+    let variables = String::from_utf8(environment).expect("text");
+    let arenas = variables.split('\0').find_map(|one| one.strip_prefix("MALLOC_ARENA_MAX="));
+    arenas.unwrap_or_default().to_owned()
+}
+
+#[test]
+fn its_memory_has_few_arenas_unless_somebody_wants_another_number() {
+    assert_eq!(arenas_of(None), "2");
+    assert_eq!(arenas_of(Some("7")), "7");
 }
 
 #[test]
