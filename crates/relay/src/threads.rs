@@ -1,10 +1,10 @@
 //! The threads that serve connections.
 //!
-//! Each has a runtime of its own, and all that a request brings about there stays on the thread of
-//! its connection: the generation that it begins, and the connection to the model. A scheduler that
-//! spreads tasks over threads wakes another one at nearly every step of a request, which takes longer
-//! than the step; here a connection has its thread from beginning to end, and there are thousands
-//! of connections to keep them all busy.
+//! Each has a runtime of its own, and the tasks that a request brings about stay on the thread of its
+//! connection: the generation that it begins, and the connection to the model. A scheduler that
+//! spreads tasks over threads wakes another one again and again for what is a small step of a request;
+//! here only the database and the spool are on other threads. Connections are dealt out in turn, and a
+//! thread that is busy with one of them does not pass the others on.
 
 use std::thread::JoinHandle;
 use tokio::runtime::{Builder, Handle};

@@ -34,7 +34,12 @@ impl Bell {
         Ok(Self { ringing, rung })
     }
 
-    /// Has `connection` carry over what `writer` logs, until the writer is gone.
+    /// Has nobody wait for it any more: the thread ends.
+    pub(super) fn silence(writer: &mut Connection) {
+        writer.wal_hook(None::<fn(&mut Wal, i32) -> rusqlite::Result<()>>).ok();
+    }
+
+    /// Has `connection` carry over what `writer` logs, until the bell is silenced.
     pub(super) fn answer(
         self,
         connection: Connection,
