@@ -77,7 +77,7 @@ impl Billing {
         clock: Clock,
         stopping: CancellationToken,
     ) -> Result<Arc<Self>, StripeFault> {
-        let stripe = Stripe::new(&config.stripe.secret_key, Some(&config.stripe.api_base))?;
+        let stripe = Stripe::new(&config.stripe.secret_key, &config.stripe.api_base)?;
         let book = Arc::new(book(&config));
         Ok(Arc::new(Self {
             config,

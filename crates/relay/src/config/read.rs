@@ -23,7 +23,7 @@ const fn key(path: &str) -> Key<'_> {
 }
 
 /// Ours in full; of others only what an operator must know and we do not say ourselves.
-const DEFAULT_FILTER: &str = "info,refinery_core=warn,stripe=error";
+const DEFAULT_FILTER: &str = "info,refinery_core=warn";
 const SIGNING_SECRETS: &str = "signing secrets, as whsec_…";
 const ANY_ADDRESS: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);

@@ -84,19 +84,25 @@ pub fn read(body: &[u8], bounds: Bounds) -> Result<GenerateRequest, RequestError
     if !is_role(&role) {
         return Err(RequestError::Field("role"));
     }
-    if max_output_tokens.is_some_and(|wanted| wanted <= Tokens::ZERO) {
-        return Err(RequestError::Field("maxOutputTokens"));
-    }
     check_messages(&messages, bounds)?;
     Ok(GenerateRequest { generation_id, role, messages, max_output_tokens })
 }
 
-/// However large a whole number is, there is a ceiling that it is clamped to.
-fn max_output_tokens(raw: Option<&RawValue>) -> Result<Option<Tokens>, RequestError> {
+/// A wish for output, if there is one: more than zero. However large a whole number is, there is a
+/// ceiling that it is clamped to.
+///
+/// # Errors
+/// [`RequestError::Field`].
+pub fn max_output_tokens(raw: Option<&RawValue>) -> Result<Option<Tokens>, RequestError> {
+    let name = "maxOutputTokens";
     let digits = raw.map(RawValue::get).filter(|raw| raw.bytes().all(|it| it.is_ascii_digit()));
-    match digits {
-        Some(digits) => Ok(Some(Tokens(digits.parse().unwrap_or(i64::MAX)))),
-        None => field(raw, "maxOutputTokens"),
+    let wanted = match digits {
+        Some(digits) => Some(Tokens(digits.parse().unwrap_or(i64::MAX))),
+        None => field(raw, name)?,
+    };
+    match wanted {
+        Some(wanted) if wanted <= Tokens::ZERO => Err(RequestError::Field(name)),
+        wanted => Ok(wanted),
     }
 }
 

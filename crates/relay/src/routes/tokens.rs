@@ -9,14 +9,15 @@ use crate::error::{ApiError, RequestId};
 use crate::generation::request::{self, Bounds, RequestError};
 use crate::lang::Lang;
 use crate::ledger::{self, Cursor};
+use autocrea_protocol::ErrorCode;
 use autocrea_protocol::generation::{Content, Message, MessageRole};
 use autocrea_protocol::ledger::{LedgerPage, TokenUsage, Validation};
-use autocrea_protocol::{ErrorCode, Tokens};
 use axum::extract::{Extension, RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use std::sync::Arc;
 
 /// `GET /api/tokens/usage`
@@ -46,8 +47,8 @@ pub(super) struct ValidateRequest {
     /// One of the two.
     messages: Option<Vec<Message>>,
     /// As when generating.
-    #[schemars(range(min = 1))]
-    max_output_tokens: Option<i64>,
+    #[schemars(with = "Option<i64>", range(min = 1))]
+    max_output_tokens: Option<Box<RawValue>>,
 }
 
 /// `POST /api/tokens/validate`
@@ -59,7 +60,8 @@ pub(super) async fn validate(
     asked: Result<Json<ValidateRequest>, ApiError>,
 ) -> Result<Response, ApiError> {
     let Json(asked) = asked.map_err(not_understood)?;
-    let wanted = wanted_output(asked.max_output_tokens)?;
+    let wanted = request::max_output_tokens(asked.max_output_tokens.as_deref())
+        .map_err(|error| not_to_be_sent(&error, "maxOutputTokens"))?;
     let (messages, field) = match (asked.prompt, asked.messages) {
         (Some(prompt), None) => {
             (vec![Message { role: MessageRole::User, content: Content::Text(prompt) }], "prompt")
@@ -116,26 +118,16 @@ fn not_understood(refusal: ApiError) -> ApiError {
 fn not_to_be_sent(error: &RequestError, field: &str) -> ApiError {
     match error {
         RequestError::TooLarge => ApiError::new(ErrorCode::PayloadTooLarge),
+        RequestError::Field("maxOutputTokens") => ApiError::invalid(
+            field,
+            "Error al validar tokens: la longitud máxima debe ser un número entero mayor que cero.",
+            "The tokens could not be validated: the maximum length must be a whole number greater than zero.",
+        ),
         RequestError::Field(_) => ApiError::invalid(
             field,
             "Error al validar tokens: hace falta algún texto; las imágenes, solo si el modelo las admite y como data:.",
             "The tokens could not be validated: some text is needed; images only if the model takes them, and as data:.",
         ),
-    }
-}
-
-/// A wish for output: none, or more than zero.
-///
-/// # Errors
-/// `invalid_request`.
-fn wanted_output(wish: Option<i64>) -> Result<Option<Tokens>, ApiError> {
-    match wish {
-        Some(wish) if wish <= 0 => Err(ApiError::invalid(
-            "maxOutputTokens",
-            "Error al validar tokens: la longitud máxima debe ser mayor que cero.",
-            "The tokens could not be validated: the maximum length must be greater than zero.",
-        )),
-        wish => Ok(wish.map(Tokens)),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Prices: the only place where an amount of money comes from.
 
+use super::objects::Price;
 use super::{Stripe, StripeFault};
 use stripe_product::price::RetrievePrice;
 
@@ -18,7 +19,10 @@ impl Stripe {
     /// # Errors
     /// As every call.
     pub async fn price(&self, id: &str) -> Result<Option<Amount>, StripeFault> {
-        let price = self.get("price", &RetrievePrice::new(id)).await?;
-        Ok(price.unit_amount.map(|amount| Amount { amount, currency: price.currency.to_string() }))
+        let price: Price = self.get("price", &RetrievePrice::new(id)).await?;
+        Ok(price
+            .unit_amount
+            .zip(price.currency)
+            .map(|(amount, currency)| Amount { amount, currency }))
     }
 }

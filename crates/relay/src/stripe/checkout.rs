@@ -1,5 +1,8 @@
 //! Checkout and portal sessions: the pages of Stripe's that people pay and manage on.
 
+use super::objects::{
+    Anything, CheckoutSession, List, PortalConfiguration, PortalSession, Reference,
+};
 use super::setup::PORTAL_MARK;
 use super::{Stripe, StripeFault};
 use std::collections::HashMap;
@@ -17,8 +20,7 @@ use stripe_checkout::checkout_session::{
     ExpireCheckoutSession, ListCheckoutSession, RetrieveCheckoutSession,
 };
 use stripe_shared::{
-    CheckoutSession, CheckoutSessionLocale, CheckoutSessionMode, CheckoutSessionStatus,
-    CheckoutSessionUiMode,
+    CheckoutSessionLocale, CheckoutSessionMode, CheckoutSessionStatus, CheckoutSessionUiMode,
 };
 
 /// A checkout to be opened.
@@ -56,9 +58,9 @@ pub struct Session {
 impl From<CheckoutSession> for Session {
     fn from(from: CheckoutSession) -> Self {
         Self {
-            id: from.id.to_string(),
+            id: from.id,
             url: from.url,
-            customer: from.customer.map(|customer| customer.id().to_string()),
+            customer: from.customer.map(Reference::into_id),
             user: from.client_reference_id,
             expires_at: from.expires_at,
         }
@@ -97,7 +99,7 @@ impl Stripe {
             .locale(if new.spanish { CheckoutSessionLocale::Es } else { CheckoutSessionLocale::En })
             .cancel_url(format!("{back}&cancelled=1"))
             .success_url(back);
-        Ok(self.post("checkout", key, &request).await?.into())
+        Ok(self.post::<CheckoutSession>("checkout", key, &request).await?.into())
     }
 
     /// The customer's checkouts that can still be paid.
@@ -109,7 +111,7 @@ impl Stripe {
             .customer(customer)
             .status(CheckoutSessionStatus::Open)
             .limit(100);
-        let all = self.get("checkouts", &request).await?;
+        let all: List<CheckoutSession> = self.get("checkouts", &request).await?;
         Ok(all.data.into_iter().map(Session::from).collect())
     }
 
@@ -120,7 +122,7 @@ impl Stripe {
     pub async fn expire_checkout(&self, session: &str) -> Result<bool, StripeFault> {
         let key = format!("autocrea:expire:{session}");
         let request = ExpireCheckoutSession::new(session);
-        match self.post("checkout expiry", &key, &request).await {
+        match self.post::<Anything>("checkout expiry", &key, &request).await {
             Ok(_) => Ok(true),
             Err(StripeFault::Refused { .. } | StripeFault::NotFound(_)) => Ok(false),
             Err(fault) => Err(fault),
@@ -132,7 +134,8 @@ impl Stripe {
     /// # Errors
     /// As every call.
     pub async fn checkout(&self, session: &str) -> Result<Session, StripeFault> {
-        Ok(self.get("checkout", &RetrieveCheckoutSession::new(session)).await?.into())
+        let request = RetrieveCheckoutSession::new(session);
+        Ok(self.get::<CheckoutSession>("checkout", &request).await?.into())
     }
 
     /// Opens the portal; with a subscription, at the page where its plan is changed.
@@ -173,7 +176,7 @@ impl Stripe {
             flow.after_completion = Some(after);
             request = request.flow_data(flow);
         }
-        Ok(self.post("portal", key, &request).await?.url)
+        Ok(self.post::<PortalSession>("portal", key, &request).await?.url)
     }
 
     /// The configuration that `stripe setup` made. Where it cannot be asked for, the default one
@@ -181,13 +184,14 @@ impl Stripe {
     async fn portal_configuration(&self) -> Option<&str> {
         let find = || async {
             let request = ListBillingPortalConfiguration::new().active(true).limit(100);
-            let all = self.get("portal configurations", &request).await?;
+            let all: List<PortalConfiguration> =
+                self.get("portal configurations", &request).await?;
             let (name, value) = PORTAL_MARK;
             let marked = |metadata: &Option<HashMap<String, String>>| {
                 metadata.as_ref().and_then(|it| it.get(name)).is_some_and(|it| it == value)
             };
             let ours = all.data.into_iter().find(|it| marked(&it.metadata));
-            Ok::<_, StripeFault>(ours.map(|it| it.id.to_string()))
+            Ok::<_, StripeFault>(ours.map(|it| it.id))
         };
         match self.portal.get_or_try_init(find).await {
             Ok(found) => found.as_deref(),

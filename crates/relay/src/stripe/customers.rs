@@ -1,19 +1,21 @@
 //! Customers: made once a person, and everything that Stripe says of one.
 
-use super::{Stripe, StripeFault, read};
-use crate::billing::facts::{Facts, InvoiceFact};
-use futures_util::TryStreamExt;
+use super::objects::{
+    Charge, Customer, Dispute, Invoice, InvoicePayment, Line, List, Reference, Subscription,
+};
+use super::read::{self, SUCCEEDED};
+use super::{Stripe, StripeFault};
+use crate::billing::facts::{Facts, InvoiceFact, SubscriptionFact};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use stripe::PaginationExt;
 use stripe_billing::invoice::ListInvoice;
+use stripe_billing::invoice_line_item::ListInvoiceInvoiceLineItem;
 use stripe_billing::invoice_payment::{
     ListInvoicePayment, ListInvoicePaymentPayment, ListInvoicePaymentPaymentType,
 };
 use stripe_billing::subscription::{ListSubscription, ListSubscriptionStatus};
 use stripe_core::charge::{ListCharge, RetrieveCharge};
-use stripe_core::customer::{CreateCustomer, RetrieveCustomer, RetrieveCustomerReturned};
+use stripe_core::customer::{CreateCustomer, RetrieveCustomer};
 use stripe_core::dispute::ListDispute;
-use stripe_shared::{Charge, ChargeStatus, InvoiceLineItem};
 
 /// A customer to be made.
 #[derive(Clone, Debug)]
@@ -59,8 +61,8 @@ impl Stripe {
         if let Some(name) = new.name {
             request = request.name(name);
         }
-        let made = self.post("customer", key, &request).await?;
-        Ok(made.id.to_string())
+        let made: Customer = self.post("customer", key, &request).await?;
+        Ok(made.id)
     }
 
     /// Looks a customer up.
@@ -68,12 +70,12 @@ impl Stripe {
     /// # Errors
     /// As every call; [`StripeFault::NotFound`] if there never was such a one.
     pub async fn customer(&self, id: &str) -> Result<Found, StripeFault> {
-        Ok(match self.get("customer", &RetrieveCustomer::new(id)).await? {
-            RetrieveCustomerReturned::Customer(customer) => Found::Present {
-                user: customer.metadata.and_then(|mut metadata| metadata.remove("userId")),
-            },
-            RetrieveCustomerReturned::DeletedCustomer(_) => Found::Deleted,
-        })
+        let customer: Customer = self.get("customer", &RetrieveCustomer::new(id)).await?;
+        if customer.deleted {
+            return Ok(Found::Deleted);
+        }
+        let user = customer.metadata.and_then(|mut metadata| metadata.remove("userId"));
+        Ok(Found::Present { user })
     }
 
     /// The customer that a charge is of.
@@ -81,8 +83,8 @@ impl Stripe {
     /// # Errors
     /// As every call.
     pub async fn customer_of_charge(&self, charge: &str) -> Result<Option<String>, StripeFault> {
-        let charge = self.get("charge", &RetrieveCharge::new(charge)).await?;
-        Ok(charge.customer.map(|customer| customer.id().to_string()))
+        let charge: Charge = self.get("charge", &RetrieveCharge::new(charge)).await?;
+        Ok(charge.customer.map(Reference::into_id))
     }
 
     /// Everything that billing decides by.
@@ -102,70 +104,37 @@ impl Stripe {
         Ok(Facts { deleted_at: None, subscriptions, invoices })
     }
 
-    async fn subscriptions_of(
-        &self,
-        customer: &str,
-    ) -> Result<Vec<crate::billing::facts::SubscriptionFact>, StripeFault> {
+    async fn subscriptions_of(&self, customer: &str) -> Result<Vec<SubscriptionFact>, StripeFault> {
         let what = "subscriptions";
-        let all: Vec<stripe_shared::Subscription> = super::twice(|| async {
-            ListSubscription::new()
-                .customer(customer)
-                .status(ListSubscriptionStatus::All)
-                .limit(100)
-                .paginate()
-                .stream(&self.client)
-                .try_collect()
-                .await
-                .map_err(|fault| StripeFault::of(what, fault))
-        })
-        .await?;
-        all.iter().map(|one| read::subscription(one).ok_or(StripeFault::Unreadable(what))).collect()
+        let request = ListSubscription::new()
+            .customer(customer)
+            .status(ListSubscriptionStatus::All)
+            .limit(100);
+        let fact = |one: Subscription| read::subscription(one);
+        let facts = self.all(what, &request, fact).await?;
+        facts.into_iter().map(|fact| fact.ok_or(StripeFault::Unreadable(what))).collect()
     }
 
     async fn invoices_of(&self, customer: &str) -> Result<Vec<InvoiceFact>, StripeFault> {
-        let what = "invoices";
-        let all: Vec<stripe_shared::Invoice> = super::twice(|| async {
-            ListInvoice::new()
-                .customer(customer)
-                .limit(100)
-                .paginate()
-                .stream(&self.client)
-                .try_collect()
-                .await
-                .map_err(|fault| StripeFault::of(what, fault))
-        })
-        .await?;
-        let mut facts = Vec::with_capacity(all.len());
-        for one in all {
-            if one.lines.has_more {
-                let lines: Vec<InvoiceLineItem> = one
-                    .lines
-                    .clone()
-                    .into_paginator()
-                    .stream(&self.client)
-                    .try_collect()
-                    .await
-                    .map_err(|fault| StripeFault::of("invoice lines", fault))?;
-                facts.extend(read::invoice(&one, &lines));
-            } else {
-                facts.extend(read::invoice(&one, &one.lines.data));
+        let request = ListInvoice::new().customer(customer).limit(100);
+        let fact = |one: Invoice| Some((one.lines.has_more, read::invoice(one)?));
+        let found = self.all("invoices", &request, fact).await?;
+        let mut facts = Vec::with_capacity(found.len());
+        for (has_more_lines, mut fact) in found.into_iter().flatten() {
+            if has_more_lines {
+                let request = ListInvoiceInvoiceLineItem::new(fact.id.as_str()).limit(100);
+                let line = |one: Line| read::line(&one);
+                let lines = self.all("invoice lines", &request, line).await?;
+                fact.lines = lines.into_iter().flatten().collect();
             }
+            facts.push(fact);
         }
         Ok(facts)
     }
 
     async fn charges_of(&self, customer: &str) -> Result<Vec<Charge>, StripeFault> {
-        super::twice(|| async {
-            ListCharge::new()
-                .customer(customer)
-                .limit(100)
-                .paginate()
-                .stream(&self.client)
-                .try_collect()
-                .await
-                .map_err(|fault| StripeFault::of("charges", fault))
-        })
-        .await
+        let request = ListCharge::new().customer(customer).limit(100);
+        self.all("charges", &request, |one| one).await
     }
 
     /// Adds to the invoices what their charges say. Only charges that say something are looked up:
@@ -181,7 +150,7 @@ impl Stripe {
             .filter(|charge| {
                 charge.amount_refunded > 0
                     || charge.disputed
-                    || (any_open && charge.status != ChargeStatus::Succeeded)
+                    || (any_open && charge.status != SUCCEEDED)
             })
             .filter_map(intent_of)
             .collect();
@@ -212,14 +181,14 @@ impl Stripe {
         invoice: &mut InvoiceFact,
         charge: &Charge,
     ) -> Result<(), StripeFault> {
-        if charge.status == ChargeStatus::Succeeded {
+        if charge.status == SUCCEEDED {
             invoice.charged += charge.amount;
             invoice.refunded += charge.amount_refunded;
         }
         if charge.disputed {
-            let request = ListDispute::new().charge(charge.id.as_str()).limit(100);
-            let disputes = self.get("disputes", &request).await?;
-            invoice.disputes.extend(disputes.data.iter().filter_map(read::dispute));
+            let request = ListDispute::new().charge(&charge.id).limit(100);
+            let disputes: List<Dispute> = self.get("disputes", &request).await?;
+            invoice.disputes.extend(disputes.data.into_iter().filter_map(read::dispute));
             invoice.disputes.sort_by(|a, b| a.id.cmp(&b.id));
         }
         Ok(())
@@ -228,16 +197,12 @@ impl Stripe {
     async fn invoice_of_intent(&self, intent: &str) -> Result<Option<String>, StripeFault> {
         let mut by = ListInvoicePaymentPayment::new(ListInvoicePaymentPaymentType::PaymentIntent);
         by.payment_intent = Some(intent.to_owned());
-        let found =
-            self.get("invoice payments", &ListInvoicePayment::new().payment(by).limit(10)).await?;
-        Ok(found
-            .data
-            .first()
-            .and_then(|payment| payment.invoice.id().as_ref())
-            .map(ToString::to_string))
+        let request = ListInvoicePayment::new().payment(by).limit(10);
+        let found: List<InvoicePayment> = self.get("invoice payments", &request).await?;
+        Ok(found.data.into_iter().next().map(|payment| payment.invoice.into_id()))
     }
 }
 
 fn intent_of(charge: &Charge) -> Option<&str> {
-    charge.payment_intent.as_ref().map(|intent| intent.id().as_str())
+    charge.payment_intent.as_ref().map(Reference::id)
 }

@@ -4,8 +4,10 @@
 //! does not fit a type must not hide the others.
 
 use super::envelope::HANDLED;
+use super::objects::List;
 use super::{Stripe, StripeFault};
-use stripe::StripeRequest;
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use stripe_core::event::ListEvent;
 use stripe_types::RangeQueryTs;
 
@@ -27,12 +29,6 @@ pub struct EventPage {
     pub next: Option<String>,
 }
 
-#[derive(miniserde::Deserialize)]
-struct Page {
-    data: Vec<miniserde::json::Value>,
-    has_more: bool,
-}
-
 impl Stripe {
     /// The newest of the events that can change anything here, or those older than `after`.
     ///
@@ -51,28 +47,22 @@ impl Stripe {
         if let Some(after) = after {
             request = request.starting_after(after);
         }
-        let page: Page = super::twice(|| async {
-            request
-                .build()
-                .customize::<Page>()
-                .send(&self.client)
-                .await
-                .map_err(|fault| StripeFault::of("events", fault))
-        })
-        .await?;
+        let page: List<Box<RawValue>> = self.get("events", &request).await?;
         Ok(EventPage {
-            events: page.data.iter().map(miniserde::json::to_string).collect(),
-            next: page.data.last().and_then(id_of).filter(|_| page.has_more),
+            next: page.data.last().and_then(|last| id_of(last)).filter(|_| page.has_more),
+            events: page
+                .data
+                .into_iter()
+                .map(|event| String::from(Box::<str>::from(event)))
+                .collect(),
         })
     }
 }
 
-fn id_of(event: &miniserde::json::Value) -> Option<String> {
-    match event {
-        miniserde::json::Value::Object(fields) => match fields.get("id")? {
-            miniserde::json::Value::String(id) => Some(id.clone()),
-            _ => None,
-        },
-        _ => None,
+fn id_of(event: &RawValue) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Identified {
+        id: String,
     }
+    serde_json::from_str::<Identified>(event.get()).ok().map(|it| it.id)
 }

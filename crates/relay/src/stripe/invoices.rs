@@ -1,11 +1,11 @@
 //! A customer's invoices, as a person is shown them.
 
+use super::objects::{Invoice, List};
 use super::{Stripe, StripeFault};
 use autocrea_protocol::UnixMillis;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stripe_billing::invoice::ListInvoice;
-use stripe_shared::InvoiceStatus;
 
 /// One of `GET /api/user/invoices`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -34,17 +34,17 @@ impl Stripe {
     /// As every call.
     pub async fn invoices(&self, customer: &str) -> Result<Vec<InvoiceLine>, StripeFault> {
         let request = ListInvoice::new().customer(customer).limit(100);
-        let all = self.get("invoices", &request).await?;
+        let all: List<Invoice> = self.get("invoices", &request).await?;
         let mut lines: Vec<InvoiceLine> = all
             .data
             .into_iter()
-            .filter(|invoice| invoice.status != Some(InvoiceStatus::Draft))
+            .filter(|invoice| invoice.status.as_deref() != Some("draft"))
             .map(|invoice| InvoiceLine {
                 number: invoice.number,
                 date: UnixMillis::from_secs(invoice.created),
                 amount: invoice.total,
-                currency: invoice.currency.to_string(),
-                status: invoice.status.map(|status| status.as_str().to_owned()),
+                currency: invoice.currency,
+                status: invoice.status,
                 hosted_url: invoice.hosted_invoice_url,
                 pdf_url: invoice.invoice_pdf,
             })

@@ -1,13 +1,12 @@
 //! The one module that speaks to Stripe.
 //!
-//! [`Stripe`] wraps async-stripe's client. What is read comes back either as [`Facts`], the few
-//! things that billing decides by, or as the small structs of the sub-modules: async-stripe's
-//! types do not leave this folder. [`signature`] and [`envelope`] read webhooks.
+//! [`Stripe`] makes the calls that async-stripe's builders put together. What is read comes back
+//! either as [`Facts`], the few things that billing decides by, or as the small structs of the
+//! sub-modules: neither async-stripe's types nor [`objects`] leave this folder. [`signature`] and
+//! [`envelope`] read webhooks.
 //!
-//! Every call has a time-out (the client has none by default). Every POST carries an idempotency
-//! key that the caller chooses from what the call is about; the client's own `Retry` strategies,
-//! which make up a random key, are never used. A call that failed on the way is tried once more
-//! with the same key.
+//! Every call has a time-out. Every POST carries an idempotency key that the caller chooses from
+//! what the call is about. A call that failed on the way is tried once more with the same key.
 //!
 //! Deliberately not here: what any of it means (`crate::billing`).
 //!
@@ -20,23 +19,23 @@ pub mod customers;
 pub mod envelope;
 pub mod events;
 pub mod invoices;
+mod objects;
 mod read;
 pub mod setup;
 pub mod signature;
 pub mod subscriptions;
 
+use self::api::{ATTEMPT_TIMEOUT, Api};
+use self::objects::{List, Listed};
 use crate::upstream::Service;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
+use serde::de::DeserializeOwned;
 use std::sync::Arc;
 use std::time::Duration;
-use stripe::{IdempotencyKey, RequestStrategy, StripeError, StripeRequest};
+use stripe::StripeRequest;
+use stripe_client_core::RequestBuilder as Call;
 use tokio::sync::OnceCell;
 
-/// One attempt at one call.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(12);
-/// What async-stripe says of a failure whose body is not an error of Stripe's, such as the page of
-/// a gateway.
-const NOT_STRIPES: [&str; 2] = ["error deserializing Stripe error", "Response was not valid UTF-8"];
 /// Between the two attempts.
 const SECOND_ATTEMPT_AFTER: Duration = Duration::from_millis(300);
 
@@ -79,40 +78,12 @@ impl StripeFault {
     pub const fn is_passing(&self) -> bool {
         matches!(self, Self::Unavailable { .. })
     }
-
-    fn of(what: &'static str, error: StripeError) -> Self {
-        match error {
-            StripeError::Stripe(body, status) => {
-                let code = body
-                    .code
-                    .as_ref()
-                    .map_or_else(|| "-".to_owned(), |code| code.as_str().to_owned());
-                match status {
-                    404 => Self::NotFound(what),
-                    400 if code == "resource_missing" => Self::NotFound(what),
-                    409 | 429 | 500.. => {
-                        Self::Unavailable { what, why: format!("status {status}, code {code}") }
-                    }
-                    _ => Self::Refused { what, status, code },
-                }
-            }
-            // What stands between Stripe and us answers a failure in its own words: the client
-            // says only that they are not Stripe's, and not which status they came with.
-            StripeError::JSONDeserialize(why) if NOT_STRIPES.contains(&why.as_str()) => {
-                Self::Unavailable { what, why: "a failure not in Stripe's words".to_owned() }
-            }
-            StripeError::JSONDeserialize(_) => Self::Unreadable(what),
-            StripeError::ClientError(why) => Self::Unavailable { what, why },
-            StripeError::Timeout => Self::Unavailable { what, why: "no answer in time".to_owned() },
-            StripeError::ConfigError(why) => Self::Configuration(why),
-        }
-    }
 }
 
 /// Stripe, as one account with one key. Cheap to clone.
 #[derive(Clone)]
 pub struct Stripe {
-    client: stripe::Client,
+    api: Api,
     /// The portal's configuration that `stripe setup` made, once that is known; `None` is the
     /// account's default one.
     portal: Arc<OnceCell<Option<String>>>,
@@ -125,69 +96,75 @@ impl std::fmt::Debug for Stripe {
 }
 
 impl Stripe {
-    /// With `key`, against `base` (an origin, without `/v1`) or Stripe itself.
+    /// With `key`, against `base` (an origin, without `/v1`).
     ///
     /// # Errors
-    /// [`StripeFault::Configuration`] when key or base cannot be used.
-    pub fn new(key: &SecretString, base: Option<&str>) -> Result<Self, StripeFault> {
-        // hyper-rustls panics without a process-wide provider; installing it twice does nothing.
-        rustls::crypto::ring::default_provider().install_default().ok();
-        let mut builder = stripe::ClientBuilder::new(key.expose_secret())
-            .timeout(ATTEMPT_TIMEOUT)
-            .request_strategy(RequestStrategy::Once)
-            .app_info("AUTOCREA", Some(env!("CARGO_PKG_VERSION").to_owned()), None);
-        if let Some(base) = base {
-            builder = builder.url(base.trim_end_matches('/'));
-        }
-        let client = builder.build().map_err(|fault| StripeFault::of("client", fault))?;
-        Ok(Self { client, portal: Arc::default() })
+    /// [`StripeFault::Configuration`] when no HTTP client can be made.
+    pub fn new(key: &SecretString, base: &str) -> Result<Self, StripeFault> {
+        Ok(Self { api: Api::new(base, key)?, portal: Arc::default() })
     }
 
     /// A read.
-    async fn get<R>(&self, what: &'static str, request: &R) -> Result<R::Output, StripeFault>
-    where
-        R: StripeRequest + Sync,
-        R::Output: miniserde::Deserialize + Send,
-    {
-        twice(|| async {
-            let sent = async { request.customize().send(&self.client).await };
-            watched(what, sent).await
-        })
-        .await
+    async fn get<T: DeserializeOwned>(
+        &self,
+        what: &'static str,
+        request: &impl StripeRequest,
+    ) -> Result<T, StripeFault> {
+        twice(|| self.once(what, request.build(), None)).await
+    }
+
+    /// Every object of a list, as what `keep` makes of it: lists grow for years, so no more than a
+    /// page of them is held.
+    async fn all<T: DeserializeOwned + Listed, K>(
+        &self,
+        what: &'static str,
+        request: &impl StripeRequest,
+        keep: impl Fn(T) -> K,
+    ) -> Result<Vec<K>, StripeFault> {
+        let mut kept = Vec::new();
+        let mut last: Option<String> = None;
+        loop {
+            let page = || {
+                let mut call = request.build();
+                if let Some(last) = &last {
+                    let after = format!("starting_after={last}");
+                    call.query =
+                        Some(call.query.map_or(after.clone(), |it| format!("{it}&{after}")));
+                }
+                self.once::<List<T>>(what, call, None)
+            };
+            let page = twice(page).await?;
+            last = page.data.last().map(|last| last.id().to_owned());
+            kept.extend(page.data.into_iter().map(&keep));
+            // Nothing is after nothing, whatever the page says.
+            if !page.has_more || last.is_none() {
+                return Ok(kept);
+            }
+        }
     }
 
     /// A write, at most once for a `key`.
-    async fn post<R>(
+    async fn post<T: DeserializeOwned>(
         &self,
         what: &'static str,
         key: &str,
-        request: &R,
-    ) -> Result<R::Output, StripeFault>
-    where
-        R: StripeRequest + Sync,
-        R::Output: miniserde::Deserialize + Send,
-    {
-        let key = IdempotencyKey::new(key)
-            .map_err(|fault| StripeFault::Configuration(fault.to_string()))?;
-        twice(|| async {
-            let request =
-                request.customize().request_strategy(RequestStrategy::Idempotent(key.clone()));
-            watched(what, async { request.send(&self.client).await }).await
-        })
-        .await
+        request: &impl StripeRequest,
+    ) -> Result<T, StripeFault> {
+        twice(|| self.once(what, request.build(), Some(key))).await
     }
-}
 
-/// One attempt, counted; that Stripe says no is no failure of Stripe's.
-async fn watched<T>(
-    what: &'static str,
-    call: impl Future<Output = Result<T, StripeError>>,
-) -> Result<T, StripeFault> {
-    let failed = |came: &Result<T, StripeFault>| {
-        matches!(came, Err(StripeFault::Unavailable { .. } | StripeFault::Unreadable(_)))
-    };
-    let call = async { call.await.map_err(|fault| StripeFault::of(what, fault)) };
-    Service::Stripe.watch(what, failed, call).await
+    /// One attempt, counted; that Stripe says no is no failure of Stripe's.
+    async fn once<T: DeserializeOwned>(
+        &self,
+        what: &'static str,
+        call: Call,
+        key: Option<&str>,
+    ) -> Result<T, StripeFault> {
+        let failed = |came: &Result<T, StripeFault>| {
+            matches!(came, Err(StripeFault::Unavailable { .. } | StripeFault::Unreadable(_)))
+        };
+        Service::Stripe.watch(what, failed, self.api.call(what, call, key)).await
+    }
 }
 
 /// Runs `call`, and once more if the first time failed on the way.

@@ -1,27 +1,28 @@
-//! async-stripe's types → the facts that billing decides by.
+//! Stripe's objects → the facts that billing decides by.
 
+use super::objects::{Charge, Dispute, Invoice, Line, LineParent, Subscription};
 use crate::billing::facts::{
     DisputeFact, InvoiceFact, LineFact, Standing, Status, SubscriptionFact,
 };
 use autocrea_protocol::account::Interval;
-use stripe_shared::{
-    BillingBillResourceInvoicingLinesParentsInvoiceLineItemParent as LineParent, Charge,
-    ChargeStatus, Dispute, DisputeStatus, Invoice, InvoiceLineItem, InvoiceStatus,
-    RecurringInterval, Subscription, SubscriptionStatus,
-};
+
+/// The status of a charge whose money came.
+pub(super) const SUCCEEDED: &str = "succeeded";
 
 /// A subscription; none if it has a status or shape that this program does not know.
-pub(super) fn subscription(from: &Subscription) -> Option<SubscriptionFact> {
-    let item = from.items.data.first()?;
+pub(super) fn subscription(from: Subscription) -> Option<SubscriptionFact> {
+    let status = status(&from.status)?;
+    let item = from.items.data.into_iter().next()?;
+    let interval = item.price.recurring.and_then(|recurring| match recurring.interval.as_str() {
+        "month" => Some(Interval::Month),
+        "year" => Some(Interval::Year),
+        _ => None,
+    });
     Some(SubscriptionFact {
-        id: from.id.to_string(),
-        status: status(&from.status)?,
-        price: item.price.id.to_string(),
-        interval: item.price.recurring.as_ref().and_then(|recurring| match recurring.interval {
-            RecurringInterval::Month => Some(Interval::Month),
-            RecurringInterval::Year => Some(Interval::Year),
-            _ => None,
-        }),
+        id: from.id,
+        status,
+        price: item.price.id,
+        interval,
         created: from.created,
         period_start: item.current_period_start,
         period_end: item.current_period_end,
@@ -32,38 +33,41 @@ pub(super) fn subscription(from: &Subscription) -> Option<SubscriptionFact> {
     })
 }
 
-const fn status(from: &SubscriptionStatus) -> Option<Status> {
+/// A subscription's status; none if this program does not know it.
+pub(super) fn status(from: &str) -> Option<Status> {
     Some(match from {
-        SubscriptionStatus::Active => Status::Active,
-        SubscriptionStatus::Trialing => Status::Trialing,
-        SubscriptionStatus::PastDue => Status::PastDue,
-        SubscriptionStatus::Unpaid => Status::Unpaid,
-        SubscriptionStatus::Paused => Status::Paused,
-        SubscriptionStatus::Canceled => Status::Canceled,
-        SubscriptionStatus::Incomplete => Status::Incomplete,
-        SubscriptionStatus::IncompleteExpired => Status::IncompleteExpired,
+        "active" => Status::Active,
+        "trialing" => Status::Trialing,
+        "past_due" => Status::PastDue,
+        "unpaid" => Status::Unpaid,
+        "paused" => Status::Paused,
+        "canceled" => Status::Canceled,
+        "incomplete" => Status::Incomplete,
+        "incomplete_expired" => Status::IncompleteExpired,
         _ => return None,
     })
 }
 
-/// An invoice of a subscription, without its charges; none for drafts, voided ones and those of
-/// nothing that recurs.
-pub(super) fn invoice(from: &Invoice, lines: &[InvoiceLineItem]) -> Option<InvoiceFact> {
-    let status = from.status.as_ref()?;
-    let paid = *status == InvoiceStatus::Paid;
-    let open = matches!(status, InvoiceStatus::Open | InvoiceStatus::Uncollectible);
+/// An invoice of a subscription with the lines that came with it, without its charges; none for
+/// drafts, voided ones and those of nothing that recurs.
+pub(super) fn invoice(from: Invoice) -> Option<InvoiceFact> {
+    let status = from.status.as_deref()?;
+    let paid = status == "paid";
+    let open = matches!(status, "open" | "uncollectible");
     if !paid && !open {
         return None;
     }
+    let subscription = subscription_of(&from)?;
+    let finalized_at = from.status_transitions.and_then(|at| at.finalized_at);
     Some(InvoiceFact {
-        id: from.id.as_ref()?.to_string(),
-        subscription: subscription_of(from)?,
+        id: from.id,
+        subscription,
         paid,
         open,
         overdue: open && (from.attempted || from.attempt_count > 0),
         created: from.created,
-        first_failed_at: open.then_some(from.status_transitions.finalized_at).flatten(),
-        lines: lines.iter().filter_map(line).collect(),
+        first_failed_at: open.then_some(finalized_at).flatten(),
+        lines: from.lines.data.iter().filter_map(line).collect(),
         charged: 0,
         refunded: 0,
         disputes: Vec::new(),
@@ -71,22 +75,19 @@ pub(super) fn invoice(from: &Invoice, lines: &[InvoiceLineItem]) -> Option<Invoi
 }
 
 fn subscription_of(invoice: &Invoice) -> Option<String> {
-    invoice
-        .parent
-        .as_ref()
-        .and_then(|parent| parent.subscription_details.as_ref())
-        .map(|details| details.subscription.id().to_string())
-        .or_else(|| {
-            // Where it was before 2025-03-31.basil.
-            invoice.subscription.as_ref().map(|subscription| subscription.id().to_string())
-        })
+    let details = invoice.parent.as_ref().and_then(|parent| parent.subscription_details.as_ref());
+    let at_parent = details.and_then(|details| details.subscription.as_ref());
+    // Where it was before 2025-03-31.basil.
+    let reference = at_parent.or(invoice.subscription.as_ref())?;
+    Some(reference.id().to_owned())
 }
 
-fn line(from: &InvoiceLineItem) -> Option<LineFact> {
+/// A line; none for something sold once, which opens no period.
+pub(super) fn line(from: &Line) -> Option<LineFact> {
     let price = from.pricing.as_ref()?.price_details.as_ref()?;
     let (proration, credits) = proration(from.parent.as_ref())?;
     Some(LineFact {
-        price: price.price.id().to_string(),
+        price: price.price.id().to_owned(),
         proration,
         credit: from.amount < 0 || credits,
         amount: from.amount,
@@ -95,40 +96,35 @@ fn line(from: &InvoiceLineItem) -> Option<LineFact> {
     })
 }
 
-/// Whether a line is a proration, and whether it credits earlier lines. None for something sold
-/// once, which opens no period.
+/// Whether a line is a proration, and whether it credits earlier lines.
 fn proration(parent: Option<&LineParent>) -> Option<(bool, bool)> {
     let Some(parent) = parent else {
         return Some((false, false));
     };
     if let Some(item) = &parent.subscription_item_details {
-        let credits =
-            item.proration_details.as_ref().is_some_and(|details| details.credited_items.is_some());
-        return Some((item.proration, item.proration && credits));
+        return Some((item.proration, item.proration && item.credits()));
     }
     let item = parent.invoice_item_details.as_ref()?;
-    let credits =
-        item.proration_details.as_ref().is_some_and(|details| details.credited_items.is_some());
-    item.proration.then_some((true, credits))
+    item.proration.then_some((true, item.credits()))
 }
 
 /// What the attempts at an open invoice say: when it failed first, or that nothing has failed yet: a
 /// bank takes days to decide on a debit.
 pub(super) fn attempts(invoice: &mut InvoiceFact, charges: &[&Charge]) {
-    let failed = charges.iter().filter(|one| one.status == ChargeStatus::Failed);
+    let failed = charges.iter().filter(|one| one.status == "failed");
     let failed = failed.map(|one| one.created).min();
-    let undecided = charges.iter().any(|one| one.status == ChargeStatus::Pending);
+    let undecided = charges.iter().any(|one| one.status == "pending");
     invoice.first_failed_at = failed.or(invoice.first_failed_at);
     invoice.overdue &= failed.is_some() || !undecided;
 }
 
 /// A dispute, unless it is an inquiry or was prevented: those have moved no money.
-pub(super) fn dispute(from: &Dispute) -> Option<DisputeFact> {
-    let standing = match from.status {
-        DisputeStatus::NeedsResponse | DisputeStatus::UnderReview => Standing::Open,
-        DisputeStatus::Lost => Standing::Lost,
-        DisputeStatus::Won => Standing::Won,
+pub(super) fn dispute(from: Dispute) -> Option<DisputeFact> {
+    let standing = match from.status.as_str() {
+        "needs_response" | "under_review" => Standing::Open,
+        "lost" => Standing::Lost,
+        "won" => Standing::Won,
         _ => return None,
     };
-    Some(DisputeFact { id: from.id.to_string(), standing })
+    Some(DisputeFact { id: from.id, standing })
 }

@@ -1,8 +1,9 @@
 //! Undoing a subscription that should not be there: cancelling it, and giving back what it cost, to
 //! the card and to the customer's credit.
 
-use super::{Stripe, StripeFault};
-use futures_util::TryStreamExt;
+use super::objects::{Anything, BalanceTransaction, Invoice, InvoicePayment, List, Subscription};
+use super::{Stripe, StripeFault, read};
+use crate::billing::facts::Status;
 use std::collections::{BTreeSet, HashMap};
 use stripe_billing::invoice::RetrieveInvoice;
 use stripe_billing::invoice_payment::ListInvoicePayment;
@@ -11,8 +12,7 @@ use stripe_core::customer_balance_transaction::{
     CreateCustomerCustomerBalanceTransaction, ListCustomerCustomerBalanceTransaction,
 };
 use stripe_core::refund::CreateRefund;
-use stripe_shared::CustomerBalanceTransaction;
-use stripe_shared::SubscriptionStatus;
+use stripe_types::Currency;
 
 impl Stripe {
     /// The customer's earliest live subscription, if there is one.
@@ -24,23 +24,10 @@ impl Stripe {
             .customer(customer)
             .status(ListSubscriptionStatus::All)
             .limit(100);
-        let all = self.get("subscriptions", &request).await?;
-        Ok(all
-            .data
-            .iter()
-            .rev()
-            .filter(|one| {
-                matches!(
-                    one.status,
-                    SubscriptionStatus::Active
-                        | SubscriptionStatus::Trialing
-                        | SubscriptionStatus::PastDue
-                        | SubscriptionStatus::Unpaid
-                        | SubscriptionStatus::Paused
-                )
-            })
-            .min_by_key(|one| one.created)
-            .map(|one| one.id.to_string()))
+        let all: List<Subscription> = self.get("subscriptions", &request).await?;
+        let is_live = |one: &Subscription| read::status(&one.status).is_some_and(Status::is_live);
+        let live = all.data.into_iter().rev().filter(is_live);
+        Ok(live.min_by_key(|one| one.created).map(|one| one.id))
     }
 
     /// Those of the customer's subscriptions that have not ended, begun or not.
@@ -50,17 +37,15 @@ impl Stripe {
     pub async fn unended_subscriptions(&self, customer: &str) -> Result<Vec<String>, StripeFault> {
         // Without a status Stripe lists all that are not cancelled.
         let request = ListSubscription::new().customer(customer).limit(100);
-        let all = match self.get("subscriptions", &request).await {
+        let all = match self.get::<List<Subscription>>("subscriptions", &request).await {
             Err(StripeFault::NotFound(_)) => return Ok(Vec::new()),
             all => all?,
         };
-        let unended = all.data.iter().filter(|one| {
-            !matches!(
-                one.status,
-                SubscriptionStatus::Canceled | SubscriptionStatus::IncompleteExpired
-            )
-        });
-        Ok(unended.map(|one| one.id.to_string()).collect())
+        let has_ended = |one: &Subscription| {
+            matches!(read::status(&one.status), Some(Status::Canceled | Status::IncompleteExpired))
+        };
+        let unended = all.data.into_iter().filter(|one| !has_ended(one));
+        Ok(unended.map(|one| one.id).collect())
     }
 
     /// Cancels at once, without a final invoice. One that has ended already is fine.
@@ -69,7 +54,7 @@ impl Stripe {
     /// As every call.
     pub async fn cancel_now(&self, subscription: &str, key: &str) -> Result<(), StripeFault> {
         let request = CancelSubscription::new(subscription).invoice_now(false).prorate(false);
-        match self.post("cancellation", key, &request).await {
+        match self.post::<Anything>("cancellation", key, &request).await {
             Ok(_) | Err(StripeFault::NotFound(_)) => Ok(()),
             Err(fault) => Err(fault),
         }
@@ -80,23 +65,22 @@ impl Stripe {
     /// # Errors
     /// As every call.
     pub async fn refund_invoice(&self, invoice: &str) -> Result<(), StripeFault> {
-        let payments = self
-            .get("invoice payments", &ListInvoicePayment::new().invoice(invoice).limit(100))
-            .await?;
+        let request = ListInvoicePayment::new().invoice(invoice).limit(100);
+        let payments: List<InvoicePayment> = self.get("invoice payments", &request).await?;
         for payment in payments.data {
             if payment.amount_paid.unwrap_or(0) <= 0 {
                 continue;
             }
             let mut request = CreateRefund::new();
             if let Some(intent) = &payment.payment.payment_intent {
-                request = request.payment_intent(intent.id().as_str());
+                request = request.payment_intent(intent.id());
             } else if let Some(charge) = &payment.payment.charge {
-                request = request.charge(charge.id().as_str());
+                request = request.charge(charge.id());
             } else {
                 continue;
             }
-            let key = format!("autocrea:refund:{}", payment.id.as_str());
-            match self.post("refund", &key, &request).await {
+            let key = format!("autocrea:refund:{}", payment.id);
+            match self.post::<Anything>("refund", &key, &request).await {
                 Ok(_) => {}
                 Err(StripeFault::Refused { code, .. }) if code == "charge_already_refunded" => {}
                 Err(fault) => return Err(fault),
@@ -117,7 +101,7 @@ impl Stripe {
     /// # Errors
     /// As every call.
     pub async fn put_credit_back(&self, customer: &str, invoice: &str) -> Result<(), StripeFault> {
-        let paid = self.get("invoice", &RetrieveInvoice::new(invoice)).await?;
+        let paid: Invoice = self.get("invoice", &RetrieveInvoice::new(invoice)).await?;
         // A credit is a balance below zero.
         let taken = paid.ending_balance.unwrap_or(paid.starting_balance).min(0)
             - paid.starting_balance.min(0);
@@ -131,29 +115,22 @@ impl Stripe {
         if made.contains(invoice) {
             return Ok(());
         }
+        let currency: Currency =
+            paid.currency.parse().map_err(|_| StripeFault::Unreadable("invoice"))?;
         let metadata = HashMap::from([(PUT_BACK.to_owned(), invoice.to_owned())]);
-        let request =
-            CreateCustomerCustomerBalanceTransaction::new(customer, -taken, paid.currency)
-                .description("A second subscription was undone")
-                .metadata(metadata);
+        let request = CreateCustomerCustomerBalanceTransaction::new(customer, -taken, currency)
+            .description("A second subscription was undone")
+            .metadata(metadata);
         let key = format!("autocrea:credit:{invoice}");
-        self.post("customer credit", &key, &request).await.map(|_| ())
+        self.post::<Anything>("customer credit", &key, &request).await.map(|_| ())
     }
 
     /// The invoices whose credit has been put back.
     async fn credits_put_back(&self, customer: &str) -> Result<BTreeSet<String>, StripeFault> {
-        let all: Vec<CustomerBalanceTransaction> = super::twice(|| async {
-            ListCustomerCustomerBalanceTransaction::new(customer)
-                .limit(100)
-                .paginate()
-                .stream(&self.client)
-                .try_collect()
-                .await
-                .map_err(|fault| StripeFault::of("customer credits", fault))
-        })
-        .await?;
-        let invoices = all.into_iter().filter_map(|one| one.metadata?.remove(PUT_BACK));
-        Ok(invoices.collect())
+        let request = ListCustomerCustomerBalanceTransaction::new(customer).limit(100);
+        let invoice = |one: BalanceTransaction| one.metadata?.remove(PUT_BACK);
+        let invoices = self.all("customer credits", &request, invoice).await?;
+        Ok(invoices.into_iter().flatten().collect())
     }
 
     /// The customers of all subscriptions that have not ended, each once.
@@ -162,18 +139,9 @@ impl Stripe {
     /// As every call.
     pub async fn customers_with_live_subscriptions(&self) -> Result<Vec<String>, StripeFault> {
         // Without a status Stripe lists all that are not cancelled.
-        let all: Vec<stripe_shared::Subscription> = super::twice(|| async {
-            ListSubscription::new()
-                .limit(100)
-                .paginate()
-                .stream(&self.client)
-                .try_collect()
-                .await
-                .map_err(|fault| StripeFault::of("subscriptions", fault))
-        })
-        .await?;
-        let customers: BTreeSet<String> =
-            all.into_iter().map(|one| one.customer.id().to_string()).collect();
-        Ok(customers.into_iter().collect())
+        let request = ListSubscription::new().limit(100);
+        let customer = |one: Subscription| one.customer.into_id();
+        let customers = self.all("subscriptions", &request, customer).await?;
+        Ok(BTreeSet::from_iter(customers).into_iter().collect())
     }
 }

@@ -1,6 +1,6 @@
 //! Two relays on one database: either does for the other, also when that one dies.
 
-use super::crashes::{assert_all_is_right, kill_often, say, under_load};
+use super::crashes::{Load, assert_all_is_right, kill_often, say, under_load};
 use super::form::{Chances, in_form};
 use super::model;
 use super::relay::PATIENCE;
@@ -20,7 +20,8 @@ async fn money_survives_two_relays_of_which_now_one_dies_and_now_the_other() {
     let kills = in_form(12, 200);
     let stage = Stage::set(in_form(4, 6), 2).await;
     stage.open().await;
-    let left = under_load(&stage, &chances, kill_often(&stage, kills, &chances)).await;
+    let load = Load::of_all(&stage);
+    let left = under_load(&stage, load, &chances, kill_often(&stage, kills, &chances)).await;
     assert_all_is_right(&stage, &left).await;
     say(&stage, kills, &left);
 }

@@ -87,6 +87,14 @@ pub async fn go_shopping(
     }
 }
 
+/// Somebody has had enough: what they subscribed to ends.
+pub fn cancel_all(stripe: &Stripe, person: &Person) {
+    let customers = customers(stripe, person);
+    for live in customers.iter().filter_map(|customer| live(stripe, customer)) {
+        stripe.cancel_now(&live).expect("it was live");
+    }
+}
+
 fn live(stripe: &Stripe, customer: &str) -> Option<String> {
     let form = format!("&customer={customer}&status=all");
     let live = |one: &&Value| {

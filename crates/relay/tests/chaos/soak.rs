@@ -1,8 +1,9 @@
 //! A long day in little time: mixed load, while memory, descriptors, threads and the spool's file
 //! are watched. After warming up they stay as they are.
 
-use super::crashes::{assert_all_is_right, under_load};
+use super::crashes::{Left, Load, assert_all_is_right, under_load};
 use super::form::{Chances, in_form};
+use super::shop;
 use super::stage::Stage;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -28,6 +29,10 @@ fn size(file: &Path) -> f64 {
     f64::from(u32::try_from(bytes).expect("less than four gigabytes"))
 }
 
+fn u32_of(number: usize) -> u32 {
+    u32::try_from(number).expect("few")
+}
+
 fn held_by(pid: u32, files: &Path, since: Instant) -> Held {
     let folder = Path::new("/proc").join(pid.to_string());
     let status = std::fs::read_to_string(folder.join("status")).expect("it runs");
@@ -40,7 +45,7 @@ fn held_by(pid: u32, files: &Path, since: Instant) -> Held {
     Held {
         at: since.elapsed().as_secs_f64(),
         memory: number("VmRSS:"),
-        descriptors: f64::from(u32::try_from(descriptors).expect("few")),
+        descriptors: f64::from(u32_of(descriptors)),
         threads: number("Threads:"),
         spool: SPOOL.iter().map(|name| size(&files.join(name))).sum(),
     }
@@ -48,7 +53,7 @@ fn held_by(pid: u32, files: &Path, since: Instant) -> Held {
 
 /// By how much a figure grows in a minute: the straight line through all of it.
 fn growth(held: &[Held], figure: impl Fn(&Held) -> f64) -> f64 {
-    let count = f64::from(u32::try_from(held.len()).expect("few"));
+    let count = f64::from(u32_of(held.len()));
     let mean_at = held.iter().map(|one| one.at).sum::<f64>() / count;
     let mean = held.iter().map(&figure).sum::<f64>() / count;
     let (mut over, mut under) = (0.0, 0.0);
@@ -63,29 +68,40 @@ fn most(held: &[Held], figure: impl Fn(&Held) -> f64) -> f64 {
     held.iter().map(figure).fold(0.0, f64::max)
 }
 
-/// Watches a process for so long.
-async fn watch(stage: &Stage, time: Duration, every: Duration) -> Vec<Held> {
-    let (pid, since) = (stage.relay().pid(), Instant::now());
-    let mut held = Vec::new();
-    while since.elapsed() < time {
-        tokio::time::sleep(every).await;
+/// Watches a process until so long after `since`.
+async fn watch(stage: &Stage, since: Instant, until: Duration, held: &mut Vec<Held>) {
+    let pid = stage.relay().pid();
+    while since.elapsed() < until {
+        tokio::time::sleep(EVERY).await;
         held.push(held_by(pid, stage.folder(), since));
     }
-    held
 }
+
+/// How often a look is taken.
+const EVERY: Duration = Duration::from_millis(500);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_day_of_work_leaves_the_relay_as_it_was() {
     let chances = Chances::of("soak");
+    let (rounds, at_once) = (in_form(2, 10), in_form(3, 6));
     let seconds = in_form(20, 600);
-    let (time, every) = (Duration::from_secs(seconds), Duration::from_secs(seconds) / 100);
     // Long enough for a client that the machine has kept waiting.
     let ttl = [("RELAY_SPOOL_TTL_SECS", in_form("10", "60"))];
-    let stage = Stage::set_with(in_form(3, 6), 1, &ttl).await;
+    let stage = Stage::set_with(rounds * at_once, 1, &ttl).await;
     stage.open().await;
-    let mut held = Vec::new();
-    let watching = async { held = watch(&stage, time, every).await };
-    let mut left = under_load(&stage, &chances, watching).await;
+    let (since, mut held) = (Instant::now(), Vec::new());
+    let mut left = Left::default();
+    // People come and go: what one has bought and written in a lifetime would grow without end.
+    for round in 0..rounds {
+        let people = round * at_once..(round + 1) * at_once;
+        let until = Duration::from_secs(seconds) * u32_of(round + 1) / u32_of(rounds);
+        let load = Load { people: people.clone(), months: 3 };
+        let watching = watch(&stage, since, until, &mut held);
+        let this = under_load(&stage, load, &chances, watching).await;
+        left.seen.extend(this.seen);
+        left.acknowledged.extend(this.acknowledged);
+        stage.people[people].iter().for_each(|one| shop::cancel_all(&stage.sandbox.stripe, one));
+    }
     let begun = left.seen.len();
     // What is no longer in the spool cannot be read again.
     left.seen.clear();

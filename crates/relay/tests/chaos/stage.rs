@@ -93,7 +93,7 @@ impl Stage {
             ("RELAY_CONFIG", plans.as_str()),
             ("RELAY_SPOOL_TTL_SECS", "7200"),
             ("TMPDIR", here.as_str()),
-            ("RUST_LOG", "info,refinery_core=warn,stripe=error"),
+            ("RUST_LOG", "info,refinery_core=warn"),
         ];
         let variables = [&variables, others].concat();
         let environment = environment(&sandbox, &first, &place, &variables);

@@ -221,7 +221,7 @@ async fn the_ceiling_is_known_before_sending() {
     assert_eq!(refused["code"], "token_limit");
     assert!(refused["error"].is_string() && refused["remaining"] == 20_000);
     assert!(refused["requestId"].is_string(), "a refusal like any other besides");
-    for huge in [json!(20_000), json!(9_007_199_254_740_992_i64), json!(i64::MAX)] {
+    for huge in [json!(20_000), json!(i64::MAX), json!(u64::MAX)] {
         let (status, clamped) = validate(json!({"prompt": "a", "maxOutputTokens": huge})).await;
         assert_eq!((status, &clamped["ceiling"]), (200, &json!(8 + 4_096)), "{huge}");
     }
