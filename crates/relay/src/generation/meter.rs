@@ -64,6 +64,14 @@ impl Meter {
             || self.bytes > most.saturating_mul(MOST_BYTES_PER_TOKEN).saturating_add(BYTES_OF_GRACE)
     }
 
+    /// Whether a whole answer is longer than was allowed: by the model's own count, where it gave
+    /// one.
+    #[must_use]
+    pub fn went_over(&self, ending: &Ending) -> bool {
+        let reported = ending.usage.output.map(Tokens);
+        reported.map_or_else(|| self.is_over(), |output| output > self.ceiling.output)
+    }
+
     /// What a whole answer used: the model's own counts where it gave them.
     pub async fn whole(&mut self, ending: &Ending) -> Usage {
         if ending.usage.output.is_none() {
@@ -154,6 +162,16 @@ mod tests {
         (0..6).for_each(|_| large.hear(&piece(&"x".repeat(1000))));
         assert!(large.is_over());
         assert_eq!(large.stopped(&Ending::default()).await.output_tokens, Tokens(256));
+    }
+
+    #[test]
+    fn a_whole_answer_went_over_by_the_models_count_or_else_by_ours() {
+        let mut meter = meter(20);
+        assert!(!meter.went_over(&reported(None, Some(20))));
+        assert!(meter.went_over(&reported(None, Some(21))));
+        (0..100).for_each(|_| meter.hear(&piece("hola ")));
+        assert!(meter.went_over(&reported(None, None)));
+        assert!(!meter.went_over(&reported(None, Some(20))));
     }
 
     proptest! {

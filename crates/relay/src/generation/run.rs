@@ -67,7 +67,9 @@ async fn pass_on(spool: &Spool, live: &Arc<Live>, mut answer: Answer, mut meter:
             Ok(false) => {
                 let ending = *answer.ending();
                 answer.leave();
-                let reason = ending.reason.unwrap_or(FinishReason::Stop);
+                let said = ending.reason.unwrap_or(FinishReason::Stop);
+                // It may have come to its end before it could be stopped.
+                let reason = if meter.went_over(&ending) { FinishReason::Length } else { said };
                 return Outcome::Done(reason, meter.whole(&ending).await);
             }
             Err(fault) => return failed(&fault),

@@ -14,6 +14,7 @@
 
 mod line;
 mod reader;
+mod text;
 
 pub use reader::{AnswerReader, Batch, Ending, ReadError, Reported};
 
@@ -42,13 +43,15 @@ use tower::ServiceExt as _;
 const SCALE_UP_HEADER: &str = "x-scale-up-timeout";
 /// The longest that is asked for: proxies on the way give up on silent connections soon after.
 const LONGEST_HOLD: Duration = Duration::from_secs(30);
+/// The shortest: the header is in seconds.
+const SHORTEST_HOLD: Duration = Duration::from_secs(1);
 /// The wait before the second try; it doubles until [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// How long a TCP and TLS connection may take to come about.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Once the model has given its reason to end, how long its usage and `[DONE]` may take.
-const LAST_WORDS: Duration = Duration::from_secs(5);
+const LAST_WORDS: Duration = Duration::from_secs(15);
 /// After `[DONE]` the response's own end is awaited so long, so that the connection is used again.
 const TAIL: Duration = Duration::from_secs(1);
 
@@ -242,12 +245,14 @@ impl JoxCoder {
             }
             drop((line, response));
             let left = waking_until.saturating_duration_since(Instant::now());
-            if left <= pause {
+            if left.is_zero() {
                 return Err(JoxCoderError::Timeout(Patience::Waking));
             }
-            waking(pause);
-            tokio::time::sleep(pause).await;
-            hold = Some((left - pause).min(LONGEST_HOLD));
+            // The last try is at the very end.
+            let wait = pause.min(left);
+            waking(wait);
+            tokio::time::sleep(wait).await;
+            hold = Some((left - wait).clamp(SHORTEST_HOLD, LONGEST_HOLD));
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
@@ -273,11 +278,15 @@ impl JoxCoder {
             request = request.header(header::AUTHORIZATION, authorization);
         }
         if let Some(hold) = hold {
-            request = request.header(SCALE_UP_HEADER, hold.as_secs().max(1));
+            request = request.header(SCALE_UP_HEADER, hold.as_secs());
         }
         let request = request.body(Full::from(body)).map_err(|_| JoxCoderError::Question)?;
-        let patience = self.patience.idle_timeout + hold.unwrap_or_default();
+        let GenerationSettings { idle_timeout, total_timeout, .. } = self.patience;
+        let patience = idle_timeout.min(total_timeout) + hold.unwrap_or_default();
         match timeout(patience, self.send(request)).await {
+            Err(_) if total_timeout <= idle_timeout => {
+                Err(JoxCoderError::Timeout(Patience::Total))
+            }
             Err(_) => Err(JoxCoderError::Timeout(Patience::Idle)),
             Ok(Err(fault)) if took_too_long(&*fault) => {
                 Err(JoxCoderError::Timeout(Patience::Connecting))
@@ -371,8 +380,18 @@ impl Answer {
                         return Ok(true);
                     }
                 }
-                Ok(None) if ending.is_whole() => return Ok(false),
-                Ok(None) => return Err(JoxCoderError::BrokenOff),
+                Ok(None) => {
+                    // A server may leave out the blank line after its last event.
+                    let ended = self.reader.push(b"\n\n", batch);
+                    if batch.pieces > 0 {
+                        return Ok(true);
+                    }
+                    return match ended {
+                        _ if self.ending().is_whole() => Ok(false),
+                        Err(fault) => Err(fault.into()),
+                        Ok(()) => Err(JoxCoderError::BrokenOff),
+                    };
+                }
                 Err(_) if ending.is_whole() => return Ok(false),
                 Err(fault) => return Err(fault),
             }

@@ -7,9 +7,13 @@
 //!
 //! Deliberately not here: the network, time, and what an ending costs.
 
+use super::text::Text;
 use autocrea_protocol::generation::FinishReason;
 use autocrea_protocol::sse::{Decoder, Frame, TooLarge};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::Value;
+use std::borrow::Cow;
 
 /// The largest event that is read. A token's event has a few hundred bytes; a server that sends
 /// the whole answer in one event still fits.
@@ -67,37 +71,32 @@ pub enum ReadError {
 }
 
 #[derive(Deserialize)]
-struct Chunk {
-    #[serde(default)]
-    choices: Option<Vec<Choice>>,
-    #[serde(default)]
+struct Chunk<'a> {
+    #[serde(borrow)]
+    choices: Option<Vec<Choice<'a>>>,
     usage: Option<UsageField>,
-    #[serde(default)]
-    error: Option<serde::de::IgnoredAny>,
+    error: Option<IgnoredAny>,
 }
 
 #[derive(Deserialize)]
-struct Choice {
-    #[serde(default)]
-    index: u32,
-    #[serde(default)]
-    delta: Option<DeltaField>,
-    #[serde(default)]
-    finish_reason: Option<String>,
+struct Choice<'a> {
+    index: Option<u32>,
+    #[serde(borrow)]
+    delta: Option<DeltaField<'a>>,
+    finish_reason: Option<Cow<'a, str>>,
 }
 
 #[derive(Deserialize)]
-struct DeltaField {
-    #[serde(default)]
-    content: Option<String>,
+struct DeltaField<'a> {
+    #[serde(borrow)]
+    content: Option<Text<'a>>,
 }
 
+/// What is no whole number says nothing.
 #[derive(Deserialize)]
 struct UsageField {
-    #[serde(default)]
-    prompt_tokens: Option<i64>,
-    #[serde(default)]
-    completion_tokens: Option<i64>,
+    prompt_tokens: Option<Value>,
+    completion_tokens: Option<Value>,
 }
 
 /// An incremental reader of one answer.
@@ -105,11 +104,13 @@ struct UsageField {
 pub struct AnswerReader {
     decoder: Decoder,
     ending: Ending,
+    /// The first half of a character whose second half is to come.
+    half: Option<u16>,
 }
 
 impl Default for AnswerReader {
     fn default() -> Self {
-        Self { decoder: Decoder::new(EVENT_LIMIT), ending: Ending::default() }
+        Self { decoder: Decoder::new(EVENT_LIMIT), ending: Ending::default(), half: None }
     }
 }
 
@@ -120,11 +121,11 @@ impl AnswerReader {
     /// # Errors
     /// [`ReadError`], after which the reader is of no more use.
     pub fn push(&mut self, bytes: &[u8], batch: &mut Batch) -> Result<(), ReadError> {
-        let Self { decoder, ending } = self;
+        let Self { decoder, ending, half } = self;
         let mut read = Ok(());
         let decoded = decoder.read(bytes, |frame| {
             if read.is_ok() && !ending.done {
-                read = read_frame(frame, ending, batch);
+                read = read_frame(frame, ending, half, batch);
             }
         });
         read?;
@@ -138,29 +139,40 @@ impl AnswerReader {
     }
 }
 
-fn read_frame(frame: &Frame, ending: &mut Ending, batch: &mut Batch) -> Result<(), ReadError> {
-    if frame.data.trim() == "[DONE]" {
-        ending.done = true;
-        return Ok(());
+fn read_frame(
+    frame: &Frame,
+    ending: &mut Ending,
+    half: &mut Option<u16>,
+    batch: &mut Batch,
+) -> Result<(), ReadError> {
+    match frame.data.trim() {
+        "[DONE]" => {
+            ending.done = true;
+            return Ok(());
+        }
+        // A sign of life.
+        "" => return Ok(()),
+        _ => {}
     }
-    let chunk: Chunk = serde_json::from_str(&frame.data).map_err(|_| ReadError::NotAChunk)?;
+    let chunk: Chunk<'_> = serde_json::from_str(&frame.data).map_err(|_| ReadError::NotAChunk)?;
     if chunk.error.is_some() || frame.event == "error" {
         return Err(ReadError::Reported);
     }
     if let Some(usage) = chunk.usage {
-        ending.usage.input = usage.prompt_tokens.or(ending.usage.input);
-        ending.usage.output = usage.completion_tokens.or(ending.usage.output);
+        let count = |said: Option<Value>| said.and_then(|said| said.as_i64());
+        ending.usage.input = count(usage.prompt_tokens).or(ending.usage.input);
+        ending.usage.output = count(usage.completion_tokens).or(ending.usage.output);
     }
     // Only the first choice was asked for; a server that sends more must not interleave them.
-    for choice in chunk.choices.unwrap_or_default().into_iter().filter(|choice| choice.index == 0) {
-        if let Some(text) = choice.delta.and_then(|delta| delta.content)
-            && !text.is_empty()
-        {
-            batch.text.push_str(&text);
-            batch.pieces += 1;
+    let choices = chunk.choices.unwrap_or_default().into_iter();
+    for choice in choices.filter(|choice| choice.index.unwrap_or(0) == 0) {
+        if let Some(text) = choice.delta.and_then(|delta| delta.content) {
+            let before = batch.text.len();
+            text.append_to(&mut batch.text, half);
+            batch.pieces += u64::from(batch.text.len() > before);
         }
         if let Some(reason) = choice.finish_reason.filter(|reason| !reason.is_empty()) {
-            ending.reason = Some(match reason.as_str() {
+            ending.reason = Some(match reason.as_ref() {
                 "length" => FinishReason::Length,
                 _ => FinishReason::Stop,
             });
@@ -214,6 +226,30 @@ mod tests {
             read(&format!("{}data: {{\"error\":{{\"message\":\"boom\"}}}}\n\n", event("antes")));
         assert!(matches!(result, Err(ReadError::Reported)));
         assert_eq!(batch.text, "antes");
+    }
+
+    #[test]
+    fn a_character_that_is_cut_between_two_events_is_put_together() {
+        let half = |escape: &str| {
+            format!("data: {{\"choices\":[{{\"delta\":{{\"content\":\"{escape}\"}}}}]}}\n\n")
+        };
+        let (result, batch, _) = read(&format!("{}{}", half("a\\ud83e"), half("\\udd80b")));
+        assert!(result.is_ok());
+        assert_eq!(batch, Batch { text: "a🦀b".into(), pieces: 2 });
+        let (result, batch, _) = read(&format!("{}{}", half("\\ud83e"), half("b")));
+        assert!(result.is_ok());
+        assert_eq!(batch.text, "\u{fffd}b");
+    }
+
+    #[test]
+    fn what_says_nothing_is_passed_over() {
+        let (result, batch, ending) = read(
+            "data:\n\ndata: {\"choices\":[{\"index\":null,\"delta\":{\"content\":\"ya\"}}],\
+             \"usage\":{\"prompt_tokens\":7.5,\"completion_tokens\":\"x\"}}\n\n",
+        );
+        assert!(result.is_ok());
+        assert_eq!(batch.text, "ya");
+        assert_eq!(ending.usage, Reported::default());
     }
 
     #[test]

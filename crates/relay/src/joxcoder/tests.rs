@@ -53,8 +53,23 @@ async fn endpoint(script: impl IntoIterator<Item = Response>) -> Endpoint {
     Endpoint { url, seen, task }
 }
 
-fn client(url: &str) -> JoxCoder {
+fn patience() -> GenerationSettings {
     let patience = Duration::from_millis(300);
+    GenerationSettings {
+        idle_timeout: patience,
+        total_timeout: patience * 10,
+        waking: patience * 10,
+        spool_ttl: patience,
+        max_prompt_bytes: 1 << 18,
+        max_body_bytes: 1 << 23,
+    }
+}
+
+fn client(url: &str) -> JoxCoder {
+    client_with(url, patience())
+}
+
+fn client_with(url: &str, patience: GenerationSettings) -> JoxCoder {
     let settings = JoxCoderSettings {
         url: url.to_owned(),
         token: Some("hf_secret".into()),
@@ -62,14 +77,6 @@ fn client(url: &str) -> JoxCoder {
         counter: Counter::Estimate,
         context_tokens: Tokens(32_768),
         images: false,
-    };
-    let patience = GenerationSettings {
-        idle_timeout: patience,
-        total_timeout: patience * 10,
-        waking: patience * 10,
-        spool_ttl: patience,
-        max_prompt_bytes: 1 << 18,
-        max_body_bytes: 1 << 23,
     };
     JoxCoder::new(&settings, patience).expect("a client")
 }
@@ -204,6 +211,48 @@ async fn silence_is_a_timeout_and_so_is_an_answer_without_an_end() {
     assert!(matches!(end, Err(JoxCoderError::Timeout(Patience::Total))), "{end:?}");
     drop(answer);
     drip.await.expect("the endpoint saw the connection close");
+}
+
+#[tokio::test]
+async fn the_total_counts_from_the_question_and_not_from_the_first_word_of_an_answer() {
+    // Connections come about, and nobody takes them up.
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}/v1", listener.local_addr().expect("an address"));
+    let idle_timeout = Duration::from_secs(600);
+    let client = client_with(&url, GenerationSettings { idle_timeout, ..patience() });
+    let asked = client.ask(&question(), |_| ()).await;
+    assert!(matches!(asked, Err(JoxCoderError::Timeout(Patience::Total))), "{asked:?}");
+}
+
+#[tokio::test]
+async fn the_last_try_is_when_the_time_to_wake_up_is_over() {
+    let asleep = || StatusCode::SERVICE_UNAVAILABLE.into_response();
+    let woken = whole(&format!("{}{STOP}{DONE}", said("ya")));
+    let endpoint = endpoint([asleep(), asleep(), woken]).await;
+    let waking = Duration::from_secs(1);
+    let client = client_with(&endpoint.url, GenerationSettings { waking, ..patience() });
+    let mut waits = Duration::ZERO;
+    let mut answer = client.ask(&question(), |wait| waits += wait).await.expect("it woke up");
+    assert!(waits <= waking, "{waits:?}");
+    assert_eq!(read_all(&mut answer).await.0, "ya");
+}
+
+#[tokio::test]
+async fn a_last_event_without_its_blank_line_is_read() {
+    let endpoint = endpoint([
+        whole(&format!("{}data: [DONE]", said("entero"))),
+        whole(said("cola").trim_end()),
+    ])
+    .await;
+    let client = client(&endpoint.url);
+    let mut answer = client.ask(&question(), |_| ()).await.expect("headers");
+    let (text, end) = read_all(&mut answer).await;
+    end.expect("whole");
+    assert_eq!(text, "entero");
+    let mut answer = client.ask(&question(), |_| ()).await.expect("headers");
+    let (text, end) = read_all(&mut answer).await;
+    assert_eq!(text, "cola");
+    assert!(matches!(end, Err(JoxCoderError::BrokenOff)));
 }
 
 #[tokio::test]
