@@ -300,7 +300,7 @@ pub fn store_newer_profile(
     tx.hold_person(user)?;
     let newer = tx.execute(
         "UPDATE people SET clerk_updated_at = ?2
-         WHERE id = ?1 AND (clerk_updated_at IS NULL OR clerk_updated_at < ?2)",
+         WHERE id = ?1 AND (clerk_updated_at IS NULL OR clerk_updated_at <= ?2)",
         &[user, &updated_at],
     )?;
     if newer > 0 {

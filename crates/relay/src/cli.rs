@@ -90,9 +90,9 @@ enum StripeCommand {
 enum EventsCommand {
     /// A line each with id, type and state, newest first.
     List {
-        /// At most so many.
-        #[arg(long, default_value_t = 100)]
-        limit: u32,
+        /// At most so many; without it, all that are kept.
+        #[arg(long)]
+        limit: Option<u32>,
     },
     /// One event, with its raw body.
     Show {
@@ -205,7 +205,9 @@ async fn execute(command: Command, config: Config) -> ExitCode {
             grant(&config, UserId(user), Tokens(tokens), reason, days).await
         }
         Command::Ledger(LedgerCommand::Verify) => verify(&config).await,
-        Command::Events(EventsCommand::List { limit }) => list_events(&config, limit).await,
+        Command::Events(EventsCommand::List { limit }) => {
+            list_events(&config, limit.unwrap_or(u32::MAX)).await
+        },
         Command::Events(EventsCommand::Show { id }) => show_event(&config, id).await,
         Command::Events(EventsCommand::Replay { id }) => replay_event(config, id).await,
         Command::Reconcile => reconcile(config).await,

@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 const OPAQUE_FOR: Duration = Duration::from_secs(60);
 const OPAQUE_MOST: usize = 50_000;
 /// A profile that could not be had is asked for again after this long.
-const PROFILE_RETRY_MILLIS: i64 = 60_000;
+const PROFILE_RETRY_MILLIS: i64 = 10_000;
 
 /// Why a token does not let anybody in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -57,8 +57,8 @@ type Answer = (Option<UserId>, Instant);
 struct OpaqueToken {
     subject: String,
     client_id: String,
-    revoked: bool,
-    expired: bool,
+    revoked: Option<bool>,
+    expired: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -140,7 +140,8 @@ impl Clerk {
                 let token =
                     answer.json::<OpaqueToken>().await.map_err(|_| TokenError::Unreachable)?;
                 let ours = token.client_id == self.settings.client_id && !token.subject.is_empty();
-                (ours && !token.revoked && !token.expired).then_some(UserId(token.subject))
+                let ended = [token.revoked, token.expired].contains(&Some(true));
+                (ours && !ended).then_some(UserId(token.subject))
             }
             status => {
                 tracing::warn!(%status, "Clerk would not verify an opaque token");
@@ -172,11 +173,12 @@ impl Clerk {
         Ok(good.user)
     }
 
-    /// Whether a profile may be asked for now; not again within a minute of the last time.
-    pub(super) fn may_ask_profile(&self, user: &UserId, now: UnixMillis) -> bool {
+    /// Whether a profile may be asked for now: for somebody `new` always (they may have left and come
+    /// back), and otherwise not soon after the last time.
+    pub(super) fn may_ask_profile(&self, user: &UserId, new: bool, now: UnixMillis) -> bool {
         let mut asked = self.profiles_asked.lock();
         asked.retain(|_, at| (0..PROFILE_RETRY_MILLIS).contains(&now.millis_since(*at)));
-        let may = !asked.contains_key(user);
+        let may = new || !asked.contains_key(user);
         if may {
             asked.insert(user.clone(), now);
         }
@@ -197,12 +199,9 @@ impl Clerk {
         };
         match answer.await {
             Ok(info) if info.sub == user.as_str() => Some(ClerkProfile {
-                email: info.email.filter(|it| !it.is_empty()),
-                name: info
-                    .name
-                    .or_else(|| full_name(info.given_name.as_deref(), info.family_name.as_deref()))
-                    .filter(|it| !it.trim().is_empty()),
-                image_url: info.picture.filter(|it| !it.is_empty()),
+                email: said(info.email),
+                name: said(info.name).or_else(|| full_name(info.given_name, info.family_name)),
+                image_url: said(info.picture),
             }),
             Ok(_) => None,
             Err(error) => {
@@ -217,7 +216,12 @@ fn hash(token: &str) -> TokenHash {
     Sha256::digest(token.as_bytes()).into()
 }
 
-pub(super) fn full_name(given: Option<&str>, family: Option<&str>) -> Option<String> {
-    let parts: Vec<&str> = [given, family].into_iter().flatten().collect();
+/// What is not blank.
+pub(super) fn said(text: Option<String>) -> Option<String> {
+    text.filter(|it| !it.trim().is_empty())
+}
+
+pub(super) fn full_name(given: Option<String>, family: Option<String>) -> Option<String> {
+    let parts: Vec<String> = [said(given), said(family)].into_iter().flatten().collect();
     (!parts.is_empty()).then(|| parts.join(" "))
 }

@@ -135,7 +135,7 @@ pub async fn sight(app: &Arc<App>, user: &UserId, lang: Lang) -> Result<Seen, Db
 async fn refresh_profile(app: &Arc<App>, user: &UserId, token: &str, seen: Seen) {
     let fresh =
         seen.profile_at.is_some_and(|at| app.clock.now().millis_since(at) < PROFILE_EVERY_MILLIS);
-    if fresh || !app.clerk.may_ask_profile(user, app.clock.now()) {
+    if fresh || !app.clerk.may_ask_profile(user, seen.new, app.clock.now()) {
         return;
     }
     let (app, user, token) = (Arc::clone(app), user.clone(), token.to_owned());

@@ -4,6 +4,7 @@
 //! transaction that is durable before Clerk is answered. So they may come twice, late, in any order,
 //! or not at all: whoever calls is seen without them.
 
+use super::clerk::{full_name, said};
 use crate::account::{self, ClerkProfile};
 use crate::config::Catalogue;
 use crate::db::{DbError, Tx};
@@ -11,6 +12,7 @@ use crate::departure;
 use crate::lang::Lang;
 use autocrea_protocol::{UnixMillis, UserId};
 use serde::Deserialize;
+use serde_json::Value;
 
 /// An event that changes something here.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,8 +25,8 @@ pub enum UserEvent {
         profile: ClerkProfile,
         /// The language that they chose at Clerk.
         lang: Option<Lang>,
-        /// When they last changed at Clerk.
-        updated_at: UnixMillis,
+        /// When they last changed at Clerk, if it says.
+        updated_at: Option<UnixMillis>,
     },
     /// Clerk knows them no more.
     Gone(UserId),
@@ -40,7 +42,9 @@ struct Envelope {
     #[serde(rename = "type")]
     kind: String,
     #[serde(default)]
-    data: serde_json::Value,
+    data: Value,
+    /// Of the event itself.
+    timestamp: Option<i64>,
 }
 
 #[derive(Deserialize)]
@@ -50,20 +54,11 @@ struct ClerkUser {
     last_name: Option<String>,
     image_url: Option<String>,
     primary_email_address_id: Option<String>,
-    #[serde(default)]
-    email_addresses: Vec<EmailAddress>,
+    email_addresses: Option<Vec<EmailAddress>>,
     locale: Option<String>,
-    #[serde(default)]
-    unsafe_metadata: Metadata,
-    #[serde(default)]
-    public_metadata: Metadata,
-    #[serde(default)]
-    updated_at: i64,
-}
-
-#[derive(Default, Deserialize)]
-struct Metadata {
-    locale: Option<String>,
+    unsafe_metadata: Option<Value>,
+    public_metadata: Option<Value>,
+    updated_at: Option<i64>,
 }
 
 #[derive(Deserialize)]
@@ -86,7 +81,7 @@ pub fn read(body: &[u8]) -> Result<Option<UserEvent>, NotAnEvent> {
     match event.kind.as_str() {
         "user.created" | "user.updated" => {
             let user: ClerkUser = serde_json::from_value(event.data).map_err(|_| NotAnEvent)?;
-            if user.id.is_empty() { Err(NotAnEvent) } else { Ok(Some(present(user))) }
+            if user.id.is_empty() { Err(NotAnEvent) } else { Ok(Some(present(user, event.timestamp))) }
         }
         "user.deleted" => {
             let gone: DeletedUser = serde_json::from_value(event.data).map_err(|_| NotAnEvent)?;
@@ -100,25 +95,23 @@ pub fn read(body: &[u8]) -> Result<Option<UserEvent>, NotAnEvent> {
     }
 }
 
-fn present(user: ClerkUser) -> UserEvent {
+fn present(user: ClerkUser, sent_at: Option<i64>) -> UserEvent {
     let primary = user.primary_email_address_id.as_deref();
-    let address = user
-        .email_addresses
+    let addresses = user.email_addresses.unwrap_or_default();
+    let address = addresses
         .iter()
         .find(|one| primary.is_some() && one.id.as_deref() == primary)
-        .or_else(|| user.email_addresses.first());
-    let said = |text: Option<String>| text.filter(|it| !it.trim().is_empty());
-    let name =
-        super::clerk::full_name(said(user.first_name).as_deref(), said(user.last_name).as_deref());
-    let tags = [user.locale, user.unsafe_metadata.locale, user.public_metadata.locale];
+        .or_else(|| addresses.first());
+    let of_metadata = |metadata: Option<Value>| Some(metadata?.get("locale")?.as_str()?.to_owned());
+    let tags = [user.locale, of_metadata(user.unsafe_metadata), of_metadata(user.public_metadata)];
     UserEvent::Present {
         profile: ClerkProfile {
             email: said(address.map(|one| one.email_address.clone())),
-            name,
+            name: full_name(user.first_name, user.last_name),
             image_url: said(user.image_url),
         },
         lang: tags.iter().flatten().find_map(|tag| Lang::from_tag(tag)),
-        updated_at: UnixMillis(user.updated_at),
+        updated_at: user.updated_at.or(sent_at).map(UnixMillis),
         user: UserId(user.id),
     }
 }
@@ -134,7 +127,7 @@ pub fn store(
     user: &UserId,
     profile: &ClerkProfile,
     lang: Option<Lang>,
-    updated_at: UnixMillis,
+    updated_at: Option<UnixMillis>,
 ) -> Result<(), DbError> {
     tx.hold_person(user)?;
     let former = departure::former(tx, user)?;
@@ -147,6 +140,7 @@ pub fn store(
         }
         account::see(tx, user, lang.unwrap_or_default(), plans)?;
     }
+    let updated_at = updated_at.unwrap_or_else(|| tx.now());
     account::store_newer_profile(tx, user, profile, updated_at).map(|_| ())
 }
 
@@ -171,7 +165,21 @@ mod tests {
                 image_url: None,
             },
             lang: Some(Lang::En),
-            updated_at: UnixMillis(7),
+            updated_at: Some(UnixMillis(7)),
+        };
+        assert_eq!(read(body.to_string().as_bytes()), Ok(Some(wanted)));
+    }
+
+    #[test]
+    fn what_clerk_leaves_open_is_no_reason_to_refuse_the_rest() {
+        let body = json!({"type": "user.updated", "timestamp": 9, "data": {
+            "id": "user_1", "first_name": " ", "last_name": "Ruiz", "email_addresses": null,
+            "unsafe_metadata": null, "public_metadata": {"locale": 7}, "updated_at": null}});
+        let wanted = UserEvent::Present {
+            user: UserId::from("user_1"),
+            profile: ClerkProfile { name: Some("Ruiz".into()), ..ClerkProfile::default() },
+            lang: None,
+            updated_at: Some(UnixMillis(9)),
         };
         assert_eq!(read(body.to_string().as_bytes()), Ok(Some(wanted)));
     }

@@ -19,13 +19,13 @@ async fn discovery(http: &Client, config: &Config) -> Vec<Finding> {
         match answer(http.get(format!("{issuer}/.well-known/{document}"))).await {
             Ok(answer) if answer.status() == StatusCode::OK => {
                 let clock = clock::finding(&answer);
-                let found = match answer.json::<Value>().await {
-                    Ok(found) => keys(http, issuer, &found).await,
-                    Err(_) => {
-                        Finding::failed("clerk", "discovery answers something else than JSON")
+                match answer.json::<Value>().await {
+                    Ok(found) => {
+                        let found = keys(http, issuer, &found).await;
+                        return std::iter::once(found).chain(clock).collect();
                     }
-                };
-                return std::iter::once(found).chain(clock).collect();
+                    Err(_) => "discovery answers something else than JSON".clone_into(&mut last),
+                }
             }
             Ok(answer) => {
                 last = format!("discovery answers {}; is the issuer right?", answer.status());
@@ -37,7 +37,7 @@ async fn discovery(http: &Client, config: &Config) -> Vec<Finding> {
 }
 
 async fn keys(http: &Client, issuer: &str, discovered: &Value) -> Finding {
-    if discovered["issuer"].as_str().map(|it| it.trim_end_matches('/')) != Some(issuer) {
+    if discovered["issuer"].as_str().is_some_and(|it| it.trim_end_matches('/') != issuer) {
         return Finding::failed(
             "clerk",
             "discovery names another issuer: CLERK_ISSUER must be written as it is there",

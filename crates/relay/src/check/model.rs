@@ -32,7 +32,7 @@ pub(super) async fn finding(http: &Client, config: &Config) -> Finding {
             }
         }
         // Not every server lists models; that it answers at all is what matters.
-        StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => {
+        status if status.is_client_error() || status == StatusCode::NOT_IMPLEMENTED => {
             Finding::ok(what, "it answers, without a list of models")
         }
         status => Finding::failed(what, format!("it answers {status}")),

@@ -27,8 +27,10 @@ pub(super) async fn finding(http: &Client, config: &Config) -> Finding {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::BAD_REQUEST => {
             Finding::failed(what, "the key is not taken")
         }
-        status if status.is_server_error() => Finding::failed(what, format!("it answers {status}")),
-        _ => Finding::ok(what, "it answers"),
+        status if status.is_client_error() || status == StatusCode::NOT_IMPLEMENTED => {
+            Finding::ok(what, "it answers")
+        }
+        status => Finding::failed(what, format!("it answers {status}")),
     }
 }
 
@@ -41,7 +43,10 @@ fn domain(from: &str, body: &Value) -> Finding {
             Finding::ok("resend", format!("the key is taken and {host} is verified"))
         }
         Some(_) => Finding::failed("resend", format!("{host} is not verified yet")),
-        None => Finding::failed("resend", format!("{host}, the sender's domain, is not there")),
+        None => Finding::note(
+            "resend",
+            format!("the key is taken, but {host}, the sender's domain, is not in its list"),
+        ),
     }
 }
 
@@ -61,6 +66,6 @@ mod tests {
         assert_eq!(verdict("noreply@good.example.org"), Verdict::Ok);
         assert_eq!(verdict("AUTOCREA <noreply@good.example.org>"), Verdict::Ok);
         assert_eq!(verdict("noreply@new.example.org"), Verdict::Failed);
-        assert_eq!(verdict("noreply@other.example.org"), Verdict::Failed);
+        assert_eq!(verdict("noreply@other.example.org"), Verdict::Note);
     }
 }

@@ -63,11 +63,12 @@ async fn prices(api: &Api, config: &Config) -> Result<Finding, StripeFault> {
 
 fn price_fault(price: &Value, interval: Interval) -> Option<&'static str> {
     let recurring = &price["recurring"];
-    if price["active"] != true {
+    let every = recurring["interval_count"].as_i64().unwrap_or(1);
+    if price["active"] == false {
         Some("is archived")
     } else if recurring["interval"].is_null() {
         Some("is paid once, and not again and again")
-    } else if recurring["interval"] != interval.as_str() || recurring["interval_count"] != 1 {
+    } else if recurring["interval"] != interval.as_str() || every != 1 {
         Some("is paid at another interval")
     } else if price["unit_amount"].is_null() {
         Some("has no fixed amount")
@@ -88,7 +89,8 @@ async fn webhook(api: &Api, config: &Config) -> Finding {
         return if config.public_url.starts_with("http://") {
             Finding::note(what, format!("{seen}; `stripe listen` stands in for it"))
         } else {
-            Finding::failed(what, format!("{seen}; run `autocrea-relay stripe setup`"))
+            let until = "until then only reconciliation brings news";
+            Finding::note(what, format!("{seen}; run `autocrea-relay stripe setup`: {until}"))
         };
     };
     if endpoint["status"] != "enabled" {
@@ -116,8 +118,9 @@ async fn portal(api: &Api) -> Finding {
     let (name, value) = PORTAL_MARK;
     let ours = all.iter().find(|it| it["metadata"][name] == value);
     let Some(used) = ours.or_else(|| all.iter().find(|it| it["is_default"] == true)) else {
-        let seen = "there is no configuration; run `autocrea-relay stripe setup`";
-        return Finding::failed(what, seen);
+        let seen = "there is no configuration, and people cannot manage what they bought; run \
+                    `autocrea-relay stripe setup`";
+        return Finding::note(what, seen);
     };
     let missing = missing_features(&used["features"]);
     if missing.is_empty() {

@@ -264,7 +264,7 @@ impl Config {
         file: Option<&Path>,
         environment: &BTreeMap<String, String>,
     ) -> Result<Self, ConfigError> {
-        Self::from_layers(text_of(file)?.as_deref(), environment)
+        with_text_of(file, |text| Self::from_layers(text, environment))
     }
 
     /// As [`Config::load`], the file's text given.
@@ -288,15 +288,24 @@ impl StripeSetup {
         file: Option<&Path>,
         environment: &BTreeMap<String, String>,
     ) -> Result<Self, ConfigError> {
-        let text = text_of(file)?;
-        read::stripe_setup(reader::Reader::new(DEFAULT, text.as_deref(), environment))
+        with_text_of(file, |text| {
+            read::stripe_setup(reader::Reader::new(DEFAULT, text, environment))
+        })
     }
 }
 
-fn text_of(file: Option<&Path>) -> Result<Option<String>, ConfigError> {
-    let Some(path) = file else { return Ok(None) };
-    std::fs::read_to_string(path).map(Some).map_err(|error| {
-        let what = format!("could not be read: {error}");
-        ConfigError { faults: vec![Fault { key: path.display().to_string(), what }] }
-    })
+/// Reads with the file's text. One that cannot be read is a fault beside those of the other layers.
+fn with_text_of<T>(
+    file: Option<&Path>,
+    read: impl FnOnce(Option<&str>) -> Result<T, ConfigError>,
+) -> Result<T, ConfigError> {
+    let Some(path) = file else { return read(None) };
+    let error = match std::fs::read_to_string(path) {
+        Ok(text) => return read(Some(&text)),
+        Err(error) => error,
+    };
+    let what = format!("could not be read: {error}");
+    let mut faults = vec![Fault { key: path.display().to_string(), what }];
+    faults.extend(read(None).err().into_iter().flat_map(|others| others.faults));
+    Err(ConfigError { faults })
 }

@@ -184,11 +184,11 @@ pub fn trying(tx: &mut Tx<'_>, mail: &str) -> Result<(), DbError> {
     Ok(())
 }
 
-/// Ends a mail that Resend has taken.
+/// Ends a mail that Resend has taken, under an id of its own if it said one.
 ///
 /// # Errors
 /// If the database refuses.
-pub fn sent(tx: &mut Tx<'_>, mail: &str, resend_id: &str) -> Result<(), DbError> {
+pub fn sent(tx: &mut Tx<'_>, mail: &str, resend_id: Option<&str>) -> Result<(), DbError> {
     let now = tx.now();
     tx.execute(
         "UPDATE mails SET state = 'sent', resend_id = ?2, ended_at = ?3, error = NULL

@@ -170,7 +170,7 @@ async fn send(mail: &Mail, resend: &Resend, due: Due, body: String) -> Result<()
     let fault = match outcome {
         Ok(id) => {
             tracing::debug!(mail = due.id, kind, "a mail was sent");
-            return mail.db.write(move |tx| outbox::sent(tx, &due.id, &id)).await;
+            return mail.db.write(move |tx| outbox::sent(tx, &due.id, id.as_deref())).await;
         }
         Err(fault) => fault,
     };
@@ -187,7 +187,7 @@ async fn send(mail: &Mail, resend: &Resend, due: Due, body: String) -> Result<()
         ResendFault::NotLetIn { .. } => {
             tracing::error!(
                 why,
-                "no mail goes out: Resend wants another RESEND_API_KEY, or a verified domain"
+                "no mail goes out: Resend wants another RESEND_API_KEY"
             );
             let wait = outbox::pause(due.attempts);
             be_patient(mail, now, Some(wait));

@@ -24,6 +24,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The most that `retry-after` can make anybody wait.
 const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
 
+/// How Resend names it that the key is not one, or may not send.
+const KEY_FAULTS: [&str; 3] = ["missing_api_key", "invalid_api_key", "restricted_api_key"];
+
 /// Why a mail was not taken. Never says to whom it was, nor anything of what it said.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ResendFault {
@@ -44,8 +47,8 @@ pub enum ResendFault {
         /// How long it asks to wait, if it says.
         wait: Option<Duration>,
     },
-    /// It does not let this relay in: the key is not one, or may not do this, or its domain is not
-    /// verified. That says nothing of the mail, which was not taken.
+    /// It does not let this relay in: the key is not one, or may not send. That says nothing of the
+    /// mail, which was not taken.
     #[error("not let in, {status}, {name}")]
     NotLetIn {
         /// HTTP status.
@@ -94,11 +97,11 @@ impl Resend {
         Ok(Some(Self { http, settings: settings.clone() }))
     }
 
-    /// Hands over the body of a mail as it was rendered; answers Resend's id.
+    /// Hands over the body of a mail as it was rendered; answers Resend's id, if it gives one.
     ///
     /// # Errors
     /// [`ResendFault`].
-    pub async fn send(&self, key: &str, body: String) -> Result<String, ResendFault> {
+    pub async fn send(&self, key: &str, body: String) -> Result<Option<String>, ResendFault> {
         let mut request = self
             .http
             .post(format!("{}/emails", self.settings.base_url))
@@ -115,8 +118,7 @@ impl Resend {
         };
         let (status, wait) = (answer.status(), retry_after(answer.headers()));
         if status.is_success() {
-            let accepted = answer.json::<Accepted>().await;
-            return accepted.map(|it| it.id).map_err(|_| unsure("an unreadable answer", None));
+            return Ok(answer.json::<Accepted>().await.ok().map(|accepted| accepted.id));
         }
         let name = match answer.json::<Problem>().await {
             Ok(problem) if is_plain(&problem.name) => problem.name,
@@ -124,7 +126,7 @@ impl Resend {
         };
         Err(match status {
             StatusCode::TOO_MANY_REQUESTS => ResendFault::Patience { wait },
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+            _ if KEY_FAULTS.contains(&name.as_str()) => {
                 ResendFault::NotLetIn { status: status.as_u16(), name }
             }
             StatusCode::CONFLICT if name != "invalid_idempotent_request" => {

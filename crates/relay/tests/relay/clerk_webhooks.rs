@@ -152,6 +152,18 @@ async fn only_newer_news_of_clerks_count_in_whatever_order_they_come() {
 }
 
 #[tokio::test]
+async fn a_change_in_the_same_moment_or_without_its_time_is_a_change() {
+    let world = attached().await;
+    deliver(&world, "msg_1", "user.created", &luis("Uno", 1)).await;
+    deliver(&world, "msg_2", "user.updated", &luis("Dos", 1)).await;
+    assert_eq!(known(&world).await, name("Dos"));
+    let mut untimed = luis("Tres", 0);
+    untimed["updated_at"] = Value::Null;
+    deliver(&world, "msg_3", "user.updated", &untimed).await;
+    assert_eq!(known(&world).await, name("Tres"));
+}
+
+#[tokio::test]
 async fn a_name_that_was_set_here_outlasts_what_clerk_says() {
     let world = attached().await;
     world.get("/api/account").await;

@@ -140,6 +140,7 @@ async fn whoever_comes_back_is_somebody_new_above_the_old_version_with_no_second
     let after = account(&world).await;
     assert!(after["version"].as_i64() > before["version"].as_i64(), "{after} {before}");
     assert_ne!(after["user"]["name"], "Otra");
+    assert_eq!(after["user"]["email"], ANA, "at once, and not when Clerk is next asked");
     assert_eq!(after["tokens"]["limit"], 0);
     assert_eq!(after["tokens"]["resetsAt"], Value::Null);
     assert_eq!(entries(&world).await, [] as [Value; 0]);

@@ -50,7 +50,7 @@ fn a_faulty_configuration_ends_with_78_and_names_every_fault() {
     }
     let (code, _, error) = run(relay().args(["--config", "no-such-file.toml"]));
     assert_eq!(code, 78);
-    assert!(error.contains("no-such-file.toml"));
+    assert!(error.contains("no-such-file.toml") && error.contains("CLERK_ISSUER"), "{error}");
 }
 
 #[test]

@@ -223,7 +223,12 @@ fn answer(post: &PostOffice, headers: &HeaderMap, payload: Value) -> Option<Resp
 
 fn refusal(status: u16, retry_after: u32) -> Response {
     let code = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut answer = problem(code, "application_error", "A fault was asked for.");
+    let name = match status {
+        401 => "restricted_api_key",
+        403 => "validation_error",
+        _ => "application_error",
+    };
+    let mut answer = problem(code, name, "A fault was asked for.");
     if code == StatusCode::TOO_MANY_REQUESTS {
         answer
             .headers_mut()

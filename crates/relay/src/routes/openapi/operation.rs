@@ -213,6 +213,9 @@ impl Operation {
                     let shape = &mut own["content"][JSON]["schema"];
                     let also = &refusal["content"][JSON]["schema"];
                     *shape = json!({"anyOf": [shape, also]});
+                    if own["headers"].is_null() {
+                        own["headers"] = refusal["headers"].clone();
+                    }
                 }
                 None => {
                     self.answers.insert(status, refusal);
