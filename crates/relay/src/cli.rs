@@ -207,7 +207,7 @@ async fn execute(command: Command, config: Config) -> ExitCode {
         Command::Ledger(LedgerCommand::Verify) => verify(&config).await,
         Command::Events(EventsCommand::List { limit }) => {
             list_events(&config, limit.unwrap_or(u32::MAX)).await
-        },
+        }
         Command::Events(EventsCommand::Show { id }) => show_event(&config, id).await,
         Command::Events(EventsCommand::Replay { id }) => replay_event(config, id).await,
         Command::Reconcile => reconcile(config).await,

@@ -67,6 +67,7 @@ pub async fn erase(app: &Arc<App>, user: &UserId, told: Told) -> Result<(), Depa
     getrandom::fill(&mut fresh).map_err(DepartureError::Random)?;
     let id = user.clone();
     let customers = app.db.write(move |tx| leave(tx, &id, told, &fresh)).await?;
+    app.db.erased();
     // What ran finds its reservation ended, and tells its followers so.
     if let Err(fault) = app.generations.forget(user).await {
         tracing::error!(%fault, "the text of somebody who left could not be removed; it expires");

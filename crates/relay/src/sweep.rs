@@ -29,6 +29,9 @@ pub(crate) async fn run(app: Arc<App>) {
         if let Err(error) = pass(&app).await {
             tracing::error!(%error, "the sweep failed; it will be tried again");
         }
+        if let Err(error) = app.db.clean().await {
+            tracing::warn!(%error, "what was erased is still in the database's log");
+        }
         if let_go_at.is_none_or(|at: Instant| at.elapsed() >= LET_GO_EVERY) {
             match let_go(&app).await {
                 Ok(()) => let_go_at = Some(Instant::now()),

@@ -81,7 +81,11 @@ pub fn read(body: &[u8]) -> Result<Option<UserEvent>, NotAnEvent> {
     match event.kind.as_str() {
         "user.created" | "user.updated" => {
             let user: ClerkUser = serde_json::from_value(event.data).map_err(|_| NotAnEvent)?;
-            if user.id.is_empty() { Err(NotAnEvent) } else { Ok(Some(present(user, event.timestamp))) }
+            if user.id.is_empty() {
+                Err(NotAnEvent)
+            } else {
+                Ok(Some(present(user, event.timestamp)))
+            }
         }
         "user.deleted" => {
             let gone: DeletedUser = serde_json::from_value(event.data).map_err(|_| NotAnEvent)?;

@@ -226,19 +226,19 @@ fn remember_duplicate(tx: &mut Tx<'_>, customer: &str, subscription: &str) -> Re
     Ok(())
 }
 
-/// The customer's duplicates that are still to be cancelled and refunded.
+/// The customer's duplicates, and whether they have been cancelled and refunded.
 ///
 /// # Errors
 /// If the database refuses.
-pub fn duplicates_to_undo(tx: &mut Tx<'_>, customer: &str) -> Result<Vec<String>, DbError> {
+pub fn duplicates(tx: &mut Tx<'_>, customer: &str) -> Result<Vec<(String, bool)>, DbError> {
     tx.query_all(
-        "SELECT id FROM duplicate_subscriptions WHERE customer = ?1 AND undone_at IS NULL",
+        "SELECT id, undone_at IS NOT NULL FROM duplicate_subscriptions WHERE customer = ?1",
         &[&customer],
-        |row| row.get(0),
+        |row| Ok((row.get(0)?, row.get(1)?)),
     )
 }
 
-/// Customers that have such duplicates.
+/// Customers that have duplicates which are still to be undone.
 ///
 /// # Errors
 /// If the database refuses.

@@ -9,6 +9,7 @@ use super::{Billing, BillingError};
 use crate::db::{DbError, Tx};
 use crate::departure;
 use crate::stripe::StripeFault;
+use crate::stripe::customers::Found;
 use autocrea_protocol::UserId;
 use std::sync::Arc;
 use std::time::Duration;
@@ -239,16 +240,30 @@ async fn work(billing: &Billing, customer: &str, attempts: i64) {
 
 /// Ends whatever a customer could still be charged for. The customer itself stays, for the invoices.
 async fn end_everything(billing: &Billing, customer: &str) -> Result<(), BillingError> {
-    let open = match billing.stripe.open_checkouts(customer).await {
-        Err(StripeFault::NotFound(_)) => return Ok(()),
-        open => open?,
-    };
-    for session in open {
-        billing.stripe.expire_checkout(&session.id).await?;
+    match end_all_of(billing, customer).await {
+        // Only Stripe's own word that the customer is deleted means that nothing is left to end.
+        Err(StripeFault::NotFound(_))
+            if billing.stripe.customer(customer).await? == Found::Deleted =>
+        {
+            Ok(())
+        }
+        ended => Ok(ended?),
     }
+}
+
+async fn end_all_of(billing: &Billing, customer: &str) -> Result<(), StripeFault> {
+    let shut = shut_checkouts(billing, customer).await;
+    // Whatever became of that: these are what costs.
     for subscription in billing.stripe.unended_subscriptions(customer).await? {
         let key = format!("autocrea:cancel:{subscription}");
         billing.stripe.cancel_now(&subscription, &key).await?;
+    }
+    shut
+}
+
+async fn shut_checkouts(billing: &Billing, customer: &str) -> Result<(), StripeFault> {
+    for session in billing.stripe.open_checkouts(customer).await? {
+        billing.stripe.expire_checkout(&session.id).await?;
     }
     Ok(())
 }

@@ -168,6 +168,12 @@ impl InvoiceFact {
         self.charged > 0 && self.refunded >= self.charged
     }
 
+    /// Whether nothing of what was collected is kept: it has been given back, or a bank has it.
+    #[must_use]
+    pub fn is_returned(&self) -> bool {
+        self.refunded >= self.charged || self.is_contested()
+    }
+
     /// Whether a bank holds the money, or has taken it for good.
     #[must_use]
     pub fn is_contested(&self) -> bool {

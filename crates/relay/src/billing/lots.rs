@@ -177,7 +177,10 @@ fn upgrades(
         }
         let tokens = book.tokens_of(&change.plan);
         let more = (tokens - highest).at_least_zero();
-        highest = highest.max(tokens);
+        // What was wholly paid back can be bought again.
+        if !change.invoice.is_refunded() {
+            highest = highest.max(tokens);
+        }
         let part = change.end.min(end).saturating_sub(change.start).max(0);
         let gain = Tokens(share(more.get(), part, end.saturating_sub(start)));
         let source = format!("upgrade:{}", change.invoice.id);

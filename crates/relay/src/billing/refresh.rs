@@ -161,8 +161,17 @@ async fn adopt(billing: &Billing, customer: &str) -> Result<Option<UserId>, Bill
 async fn read(billing: &Billing, customer: &str, deletion: bool) -> Result<Facts, BillingError> {
     let listed = billing.stripe.facts(customer).await;
     let missing = matches!(listed, Err(StripeFault::NotFound(_)));
-    if !(deletion || missing) || billing.stripe.customer(customer).await? != Found::Deleted {
+    if !(deletion || missing) {
         return Ok(listed?);
+    }
+    match billing.stripe.customer(customer).await {
+        Ok(Found::Deleted) => {}
+        // Its deletion was announced, and nothing is left of it.
+        Err(StripeFault::NotFound(_)) if deletion => {}
+        found => {
+            found?;
+            return Ok(listed?);
+        }
     }
     let listed = match listed {
         Err(StripeFault::NotFound(_)) => None,
@@ -202,14 +211,20 @@ async fn last_words(
 /// between the two does not keep anybody's money.
 async fn undo_duplicates(billing: &Billing, customer: &str) -> Result<(), BillingError> {
     let name = customer.to_owned();
-    let duplicates = billing.db.read(move |tx| apply::duplicates_to_undo(tx, &name)).await?;
-    if duplicates.is_empty() {
-        return Ok(());
-    }
-    let name = customer.to_owned();
-    let facts =
-        billing.db.read(move |tx| customers::facts_of(tx, &name)).await?.unwrap_or_default();
-    for subscription in duplicates {
+    let (known, facts) = billing
+        .db
+        .read(move |tx| {
+            let facts = customers::facts_of(tx, &name)?.unwrap_or_default();
+            Ok::<_, DbError>((apply::duplicates(tx, &name)?, facts))
+        })
+        .await?;
+    for (subscription, undone) in known {
+        let paid = facts.invoices.iter().filter(|it| it.subscription == subscription && it.paid);
+        // What was still open when it was cancelled may be paid later.
+        let keeps_money = paid.clone().any(|invoice| !invoice.is_returned());
+        if undone && !keeps_money {
+            continue;
+        }
         tracing::error!(
             customer,
             subscription,
@@ -217,11 +232,12 @@ async fn undo_duplicates(billing: &Billing, customer: &str) -> Result<(), Billin
         );
         let key = format!("autocrea:cancel:{subscription}");
         billing.stripe.cancel_now(&subscription, &key).await?;
-        for invoice in &facts.invoices {
-            if invoice.subscription == subscription && invoice.paid {
-                billing.stripe.refund_invoice(&invoice.id).await?;
-                billing.stripe.put_credit_back(customer, &invoice.id).await?;
+        for invoice in paid {
+            let refunded = billing.stripe.refund_invoice(&invoice.id).await?;
+            if !refunded && !invoice.is_returned() {
+                return Err(StripeFault::Unreadable("invoice payments").into());
             }
+            billing.stripe.put_credit_back(customer, &invoice.id).await?;
         }
         billing.db.write(move |tx| apply::undone(tx, &subscription)).await?;
     }

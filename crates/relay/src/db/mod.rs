@@ -233,6 +233,24 @@ impl Db {
         }
     }
 
+    /// Says that what was deleted is to be found nowhere in the files, soon.
+    pub fn erased(&self) {
+        if let Kept::Sqlite(engine) = &*self.kept {
+            engine.erased();
+        }
+    }
+
+    /// Makes what [`Db::erased`] said so. PostgreSQL's vacuum and recycled log see to it there.
+    ///
+    /// # Errors
+    /// If the engine fails; it is then tried again the next time.
+    pub async fn clean(&self) -> Result<(), DbError> {
+        match &*self.kept {
+            Kept::Sqlite(engine) => engine.clean().await,
+            Kept::Postgres(_) => Ok(()),
+        }
+    }
+
     /// A number that changes when somebody else (a command) has written to an SQLite database:
     /// nobody in this process was signalled then.
     ///

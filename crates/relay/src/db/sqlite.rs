@@ -19,7 +19,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
@@ -31,6 +31,8 @@ const READERS: usize = 4;
 /// The most pieces of work that one commit carries.
 const GROUP: usize = 256;
 const BUSY: Duration = Duration::from_secs(10);
+/// For what can as well be done another time.
+const SHORT: Duration = Duration::from_millis(200);
 const QUIET: Duration = Duration::from_millis(300);
 /// A commit that takes no longer may be made on a thread that has other things to do.
 const QUICK: Duration = Duration::from_millis(1);
@@ -44,6 +46,9 @@ pub(super) struct Sqlite {
     checkpointing: Option<JoinHandle<()>>,
     readers: Arc<Readers>,
     clock: Clock,
+    path: PathBuf,
+    /// The log still holds what has been deleted from the database.
+    unclean: AtomicBool,
 }
 
 /// What those who write have in common.
@@ -65,6 +70,8 @@ impl Sqlite {
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "foreign_keys", "ON")?;
+        // Of whoever has left nothing is to be read in the file.
+        connection.pragma_update(None, "secure_delete", "ON")?;
         // What a savepoint may have to put back is kept in memory: in a file, which is the rule, it
         // is written several times as much as the log.
         connection.pragma_update(None, "temp_store", "MEMORY")?;
@@ -89,10 +96,10 @@ impl Sqlite {
         let checkpointing = bell.answer(checkpointer, &writer)?;
         let shared = Arc::new(Shared { writer, queued: AtomicUsize::new(0) });
         let (queue, jobs) = mpsc::channel();
-        let (of_thread, path) = (Arc::clone(&shared), path.to_owned());
+        let (of_thread, unfilled) = (Arc::clone(&shared), path.to_owned());
         let writing = std::thread::Builder::new()
             .name("sqlite-writer".to_owned())
-            .spawn(move || of_thread.run(&jobs, path))
+            .spawn(move || of_thread.run(&jobs, unfilled))
             .map_err(|_| DbError::Closed)?;
         Ok(Self {
             queue: Some(queue),
@@ -101,6 +108,8 @@ impl Sqlite {
             checkpointing: Some(checkpointing),
             readers: Arc::new(Readers { idle: Mutex::new(idle), free: Semaphore::new(READERS) }),
             clock,
+            path: path.to_owned(),
+            unclean: AtomicBool::new(false),
         })
     }
 
@@ -138,6 +147,22 @@ impl Sqlite {
             shared.queued.fetch_add(1, Ordering::Relaxed);
             queue.send(job).ok();
         }
+    }
+
+    pub(super) fn erased(&self) {
+        self.unclean.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) async fn clean(&self) -> Result<(), DbError> {
+        let Some(shared) = self.shared.clone() else { return Err(DbError::Closed) };
+        if !self.unclean.swap(false, Ordering::Relaxed) {
+            return Ok(());
+        }
+        let path = self.path.clone();
+        let cleaned = tokio::task::spawn_blocking(move || shared.writer.lock().empty_log(&path));
+        let cleaned = cleaned.await.unwrap_or(Err(DbError::Panicked));
+        self.unclean.fetch_or(!matches!(cleaned, Ok(true)), Ordering::Relaxed);
+        cleaned.map(|_| ())
     }
 
     pub(super) async fn read<T, E>(
@@ -298,6 +323,21 @@ impl Writer {
         self.calm_since.is_some_and(|since| since.elapsed() >= APART)
     }
 
+    /// Carries over all of the log and begins it anew with nothing in it; false if somebody who reads
+    /// is in the way.
+    fn empty_log(&self, database: &Path) -> Result<bool, DbError> {
+        self.connection.busy_timeout(SHORT)?;
+        let emptied = self
+            .connection
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0));
+        self.connection.busy_timeout(BUSY)?;
+        let emptied = !emptied?;
+        if emptied {
+            log::fill(&self.connection, database)?;
+        }
+        Ok(emptied)
+    }
+
     fn begin(&self) -> Result<(), DbError> {
         self.batch("BEGIN IMMEDIATE")
     }
@@ -409,6 +449,25 @@ mod tests {
         };
         let (thread, ()) = tokio::join!(run(&db, "DELETE FROM seen"), ends);
         assert_ne!(thread, here);
+    }
+
+    #[tokio::test]
+    async fn what_was_erased_is_in_none_of_the_files() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let db = open(&folder).await;
+        let found = || {
+            let files = ["relay.db", "relay.db-wal"].map(|name| folder.path().join(name));
+            let read = files.map(|file| std::fs::read(file).expect("a file"));
+            read.iter().any(|bytes| bytes.windows(6).any(|some| some == b"secret"))
+        };
+        run(&db, "INSERT INTO seen VALUES (CAST('secret' AS BLOB))").await;
+        assert!(found());
+        run(&db, "DELETE FROM seen").await;
+        db.clean().await.expect("nothing to do");
+        assert!(found(), "in the log");
+        db.erased();
+        db.clean().await.expect("cleaned");
+        assert!(!found());
     }
 
     /// Waits until what is in the log is in the database too, or is too little for that.

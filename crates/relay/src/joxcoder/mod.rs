@@ -284,9 +284,7 @@ impl JoxCoder {
         let GenerationSettings { idle_timeout, total_timeout, .. } = self.patience;
         let patience = idle_timeout.min(total_timeout) + hold.unwrap_or_default();
         match timeout(patience, self.send(request)).await {
-            Err(_) if total_timeout <= idle_timeout => {
-                Err(JoxCoderError::Timeout(Patience::Total))
-            }
+            Err(_) if total_timeout <= idle_timeout => Err(JoxCoderError::Timeout(Patience::Total)),
             Err(_) => Err(JoxCoderError::Timeout(Patience::Idle)),
             Ok(Err(fault)) if took_too_long(&*fault) => {
                 Err(JoxCoderError::Timeout(Patience::Connecting))

@@ -185,10 +185,7 @@ async fn send(mail: &Mail, resend: &Resend, due: Due, body: String) -> Result<()
             put_off(mail, due, wait, None, why).await
         }
         ResendFault::NotLetIn { .. } => {
-            tracing::error!(
-                why,
-                "no mail goes out: Resend wants another RESEND_API_KEY"
-            );
+            tracing::error!(why, "no mail goes out: Resend wants another RESEND_API_KEY");
             let wait = outbox::pause(due.attempts);
             be_patient(mail, now, Some(wait));
             put_off(mail, due, Some(wait), None, why).await

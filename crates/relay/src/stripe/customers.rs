@@ -110,14 +110,21 @@ impl Stripe {
             .customer(customer)
             .status(ListSubscriptionStatus::All)
             .limit(100);
-        let fact = |one: Subscription| read::subscription(one);
-        let facts = self.all(what, &request, fact).await?;
-        facts.into_iter().map(|fact| fact.ok_or(StripeFault::Unreadable(what))).collect()
+        let facts = self
+            .all(what, &request, |one: Subscription| {
+                let theirs = one.customer.is(customer);
+                theirs.then(|| read::subscription(one).ok_or(StripeFault::Unreadable(what)))
+            })
+            .await?;
+        facts.into_iter().flatten().collect()
     }
 
     async fn invoices_of(&self, customer: &str) -> Result<Vec<InvoiceFact>, StripeFault> {
         let request = ListInvoice::new().customer(customer).limit(100);
-        let fact = |one: Invoice| Some((one.lines.has_more, read::invoice(one)?));
+        let fact = |one: Invoice| {
+            let theirs = one.customer.as_ref().is_none_or(|it| it.is(customer));
+            Some((one.lines.has_more, theirs.then(|| read::invoice(one)).flatten()?))
+        };
         let found = self.all("invoices", &request, fact).await?;
         let mut facts = Vec::with_capacity(found.len());
         for (has_more_lines, mut fact) in found.into_iter().flatten() {
@@ -134,7 +141,11 @@ impl Stripe {
 
     async fn charges_of(&self, customer: &str) -> Result<Vec<Charge>, StripeFault> {
         let request = ListCharge::new().customer(customer).limit(100);
-        self.all("charges", &request, |one| one).await
+        let theirs = |one: Charge| {
+            let theirs = one.customer.as_ref().is_none_or(|it| it.is(customer));
+            theirs.then_some(one)
+        };
+        Ok(self.all("charges", &request, theirs).await?.into_iter().flatten().collect())
     }
 
     /// Adds to the invoices what their charges say. Only charges that say something are looked up:
@@ -145,31 +156,34 @@ impl Stripe {
         charges: &[Charge],
     ) -> Result<(), StripeFault> {
         let any_open = invoices.iter().any(|invoice| invoice.open);
-        let telling: BTreeSet<&str> = charges
-            .iter()
-            .filter(|charge| {
-                charge.amount_refunded > 0
-                    || charge.disputed
-                    || (any_open && charge.status != SUCCEEDED)
-            })
-            .filter_map(intent_of)
-            .collect();
+        let telling = charges.iter().filter(|charge| {
+            charge.amount_refunded > 0
+                || charge.disputed
+                || (any_open && charge.status != SUCCEEDED)
+        });
+        let hooks: BTreeSet<Hook<'_>> = telling.filter_map(Hook::of).collect();
         let mut attempts: BTreeMap<String, Vec<&Charge>> = BTreeMap::new();
-        for intent in telling {
-            let Some(id) = self.invoice_of_intent(intent).await? else {
-                continue;
+        for hook in hooks {
+            let id = match hook {
+                Hook::Intent(intent) => self.invoice_of_intent(intent).await?,
+                Hook::Invoice(invoice) => Some(invoice.to_owned()),
             };
+            let Some(id) = id else { continue };
             let Some(invoice) = invoices.iter_mut().find(|invoice| invoice.id == id) else {
                 continue;
             };
             let of_invoice = attempts.entry(id).or_default();
-            for charge in charges.iter().filter(|one| intent_of(one) == Some(intent)) {
+            for charge in charges.iter().filter(|one| Hook::of(one) == Some(hook)) {
                 self.add_charge(invoice, charge).await?;
                 of_invoice.push(charge);
             }
         }
-        for invoice in invoices.iter_mut().filter(|invoice| invoice.open) {
-            if let Some(charges) = attempts.get(&invoice.id) {
+        for invoice in invoices {
+            let Some(charges) = attempts.get(&invoice.id) else { continue };
+            // Of what was collected the invoice itself speaks; what is known here is the least.
+            let came = charges.iter().filter(|one| one.status == SUCCEEDED);
+            invoice.charged = invoice.charged.max(came.map(|one| one.amount).sum());
+            if invoice.open {
                 read::attempts(invoice, charges);
             }
         }
@@ -182,7 +196,6 @@ impl Stripe {
         charge: &Charge,
     ) -> Result<(), StripeFault> {
         if charge.status == SUCCEEDED {
-            invoice.charged += charge.amount;
             invoice.refunded += charge.amount_refunded;
         }
         if charge.disputed {
@@ -199,10 +212,23 @@ impl Stripe {
         by.payment_intent = Some(intent.to_owned());
         let request = ListInvoicePayment::new().payment(by).limit(10);
         let found: List<InvoicePayment> = self.get("invoice payments", &request).await?;
-        Ok(found.data.into_iter().next().map(|payment| payment.invoice.into_id()))
+        let by_it = |one: &InvoicePayment| {
+            one.payment.payment_intent.as_ref().is_some_and(|it| it.is(intent))
+        };
+        Ok(found.data.into_iter().find(by_it).map(|payment| payment.invoice.into_id()))
     }
 }
 
-fn intent_of(charge: &Charge) -> Option<&str> {
-    charge.payment_intent.as_ref().map(Reference::id)
+/// By what the invoice of a charge is found.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Hook<'c> {
+    Intent(&'c str),
+    Invoice(&'c str),
+}
+
+impl<'c> Hook<'c> {
+    fn of(charge: &'c Charge) -> Option<Self> {
+        let intent = charge.payment_intent.as_ref().map(|it| Self::Intent(it.id()));
+        intent.or_else(|| charge.invoice.as_ref().map(|it| Self::Invoice(it.id())))
+    }
 }

@@ -52,6 +52,10 @@ impl Reference {
         }
     }
 
+    pub fn is(&self, id: &str) -> bool {
+        self.id() == id
+    }
+
     pub fn into_id(self) -> String {
         match self {
             Self::Id(id) | Self::Object { id } => id,
@@ -111,6 +115,7 @@ pub(super) struct Item {
 #[derive(Deserialize)]
 pub(super) struct Invoice {
     pub id: String,
+    pub customer: Option<Reference>,
     /// None while it is made.
     pub status: Option<String>,
     pub created: i64,
@@ -123,6 +128,7 @@ pub(super) struct Invoice {
     #[serde(default)]
     pub attempt_count: i64,
     pub status_transitions: Option<StatusTransitions>,
+    pub amount_paid: Option<i64>,
     #[serde(default)]
     pub starting_balance: i64,
     pub ending_balance: Option<i64>,
@@ -203,8 +209,17 @@ pub(super) struct ProrationDetails {
 pub(super) struct InvoicePayment {
     pub id: String,
     pub invoice: Reference,
+    pub status: Option<String>,
     pub amount_paid: Option<i64>,
     pub payment: Payment,
+}
+
+impl InvoicePayment {
+    /// Whether money came by it.
+    pub fn has_paid(&self) -> bool {
+        let paid = self.status.as_deref() == Some("paid");
+        self.amount_paid.map_or(paid, |amount| amount > 0)
+    }
 }
 
 #[derive(Deserialize)]
@@ -218,6 +233,8 @@ pub(super) struct Charge {
     pub id: String,
     pub customer: Option<Reference>,
     pub payment_intent: Option<Reference>,
+    /// Where it was before 2025-03-31.basil.
+    pub invoice: Option<Reference>,
     pub status: String,
     pub amount: i64,
     #[serde(default)]

@@ -68,7 +68,7 @@ pub(super) fn invoice(from: Invoice) -> Option<InvoiceFact> {
         created: from.created,
         first_failed_at: open.then_some(finalized_at).flatten(),
         lines: from.lines.data.iter().filter_map(line).collect(),
-        charged: 0,
+        charged: from.amount_paid.filter(|_| paid).unwrap_or(0),
         refunded: 0,
         disputes: Vec::new(),
     })

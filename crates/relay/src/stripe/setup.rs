@@ -112,19 +112,21 @@ async fn product(
         Err(StripeFault::NotFound(_)) => None,
         found => Some(found?),
     };
-    match &found {
-        Some(product) if product["active"] == true => {}
+    let is_new = found.is_none();
+    let product = match found {
+        Some(product) if product["active"] == true => product,
         Some(_) => {
             let path = format!("products/{ours}");
-            api.post("product", &path, &form(&[("active", "true")])).await?;
+            api.post("product", &path, &form(&[("active", "true")])).await?
         }
         None => {
             let new = [("id", ours.as_str()), ("name", name), ("metadata[planId]", plan)];
-            api.post("product", "products", &form(&new)).await?;
+            api.post("product", "products", &form(&new)).await?
         }
-    }
-    ready.thing(format!("product {ours}"), found.is_none());
-    Ok(ours)
+    };
+    let product = id(&product);
+    ready.thing(format!("product {product}"), is_new);
+    Ok(product)
 }
 
 async fn price(
@@ -138,7 +140,7 @@ async fn price(
     let key = format!("autocrea_{plan}_{}", interval.as_str());
     let asked = [("lookup_keys[]", key.as_str()), ("active", "true")];
     let found = api.all("price", "prices", &asked).await?;
-    if let Some(price) = found.first() {
+    if let Some(price) = found.iter().find(|price| price["lookup_key"] == key) {
         ready.thing(format!("price {key}"), false);
         if price["unit_amount"] != amount || price["currency"] != CURRENCY {
             ready.notes.push(format!("{key} costs what you made it cost; it was left so."));

@@ -60,17 +60,17 @@ impl Stripe {
         }
     }
 
-    /// Gives back all that was paid for an invoice. What was given back already is fine.
+    /// Gives back all that was paid for an invoice; false if no payment of it is to be found. What was
+    /// given back already is fine.
     ///
     /// # Errors
     /// As every call.
-    pub async fn refund_invoice(&self, invoice: &str) -> Result<(), StripeFault> {
+    pub async fn refund_invoice(&self, invoice: &str) -> Result<bool, StripeFault> {
         let request = ListInvoicePayment::new().invoice(invoice).limit(100);
         let payments: List<InvoicePayment> = self.get("invoice payments", &request).await?;
-        for payment in payments.data {
-            if payment.amount_paid.unwrap_or(0) <= 0 {
-                continue;
-            }
+        let mut found = false;
+        let ours = |payment: &InvoicePayment| payment.invoice.is(invoice) && payment.has_paid();
+        for payment in payments.data.into_iter().filter(ours) {
             let mut request = CreateRefund::new();
             if let Some(intent) = &payment.payment.payment_intent {
                 request = request.payment_intent(intent.id());
@@ -85,8 +85,9 @@ impl Stripe {
                 Err(StripeFault::Refused { code, .. }) if code == "charge_already_refunded" => {}
                 Err(fault) => return Err(fault),
             }
+            found = true;
         }
-        Ok(())
+        Ok(found)
     }
 }
 

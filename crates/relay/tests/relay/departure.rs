@@ -216,6 +216,18 @@ async fn leaving_does_not_wait_for_stripe_and_the_cancellation_is_done_when_it_i
 }
 
 #[tokio::test]
+async fn whatever_stripe_says_of_the_checkouts_of_whoever_leaves_the_subscription_ends() {
+    let (world, gate) = Gate::before_stripe(&[]).await;
+    let subscription = buy(&world, "pro", "month").await;
+    settle(&world).await;
+    let unknown = json!({"error": {"type": "invalid_request_error", "message": "?"}});
+    gate.instead("/v1/checkout/sessions", 404, &unknown.to_string());
+    leave(&world).await;
+    assert_eq!(status_at_stripe(&world, &subscription), "canceled");
+    assert_eq!(cancellations(&world).await, 1, "what may still be open is tried again");
+}
+
+#[tokio::test]
 async fn a_checkout_that_was_open_cannot_be_paid_by_somebody_who_has_left() {
     let world = open().await;
     let session = checkout(&world, "creator", "month").await;

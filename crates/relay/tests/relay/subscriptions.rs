@@ -1,12 +1,13 @@
 //! What becomes of a subscription: changed, cancelled, overdue, paid back, disputed, doubled.
 
+use crate::support::gate::Gate;
 use crate::support::shop::*;
 use crate::support::{ANA, World};
 use autocrea_protocol::{GenerationId, Tokens};
 use autocrea_relay::billing::{apply, customers, reconcile};
 use autocrea_relay::ledger::{self, ReserveRequest};
 use autocrea_sandbox::stripe::{AfterLastRetry, Proration, TestCard};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const MONTH: i64 = 500_000;
 const FREE: i64 = 20_000;
@@ -391,6 +392,62 @@ async fn of_two_live_subscriptions_the_later_is_cancelled_and_paid_back() {
     let after = account(&world).await;
     assert_eq!(after["subscription"], before["subscription"]);
     assert_eq!(remaining(&after), remaining(&before));
+}
+
+#[tokio::test]
+async fn a_subscription_too_many_that_is_paid_for_after_its_end_is_paid_back_too() {
+    let (world, gate) = Gate::before_stripe(&[]).await;
+    buy(&world, "creator", "month").await;
+    settle(&world).await;
+    // It is overdue by the time the relay hears of it.
+    gate.instead("/v1/", 503, "{}");
+    let price = stripe(&world).prices().pro;
+    let later = subscribe_beside(&world, &price, "&trial_period_days=1").await;
+    use_card(&world, TestCard::FailsWhenCharged).await;
+    stripe(&world).sign_with_own_clock(true);
+    stripe(&world).advance(DAY * 2);
+    world.clock.advance(DAY * 2);
+    gate.mend();
+    settle(&world).await;
+    let path = format!("subscriptions/{later}");
+    assert_eq!(call(&world, "GET", &path, "")["status"], "canceled");
+    let customer = customer(&world).await.expect("a customer");
+    let form = format!("customer={customer}&subscription={later}&status=open");
+    let open = call(&world, "GET", "invoices", &form);
+    let invoice = open["data"][0]["id"].as_str().expect("an open invoice").to_owned();
+    use_card(&world, TestCard::Pays).await;
+    let method = call(&world, "GET", &format!("customers/{customer}"), "");
+    let method = text(&method["invoice_settings"], "default_payment_method");
+    let form = format!("payment_method={method}");
+    call(&world, "POST", &format!("invoices/{invoice}/pay"), &form);
+    settle(&world).await;
+    let charge = newest_charge(&world).await;
+    assert_eq!(call(&world, "GET", &format!("charges/{charge}"), "")["refunded"], true);
+    let sources = grants(&world).await.into_iter().map(|(source, _)| source);
+    assert!(!sources.collect::<String>().contains(&invoice), "it brings nothing");
+}
+
+#[tokio::test]
+async fn a_refund_of_one_of_several_payments_is_a_share_of_all_of_them() {
+    let (world, gate) = Gate::before_stripe(&[]).await;
+    buy(&world, "creator", "month").await;
+    settle(&world).await;
+    let customer = customer(&world).await.expect("a customer");
+    let form = format!("customer={customer}");
+    let invoice = call(&world, "GET", "invoices", &form)["data"][0]["id"].clone();
+    let paid = call(&world, "GET", "charges", &form)["data"][0]["amount"].as_i64().expect("paid");
+    let half = |name: &str, refunded: i64| {
+        json!({"id": format!("ch_{name}"), "payment_intent": format!("pi_{name}"),
+            "status": "succeeded", "amount": paid / 2, "amount_refunded": refunded, "created": 1})
+    };
+    let charges = json!({"data": [half("half_a", paid / 2), half("half_b", 0)]});
+    gate.instead("/v1/charges?", 200, &charges.to_string());
+    let payment = json!({"id": "inpay_a", "invoice": invoice, "status": "paid",
+        "payment": {"payment_intent": "pi_half_a"}});
+    gate.instead("pi_half_a", 200, &json!({"data": [payment]}).to_string());
+    settle(&world).await;
+    assert_eq!(remaining(&account(&world).await), FREE + MONTH / 2);
+    verify(&world).await;
 }
 
 async fn balance(world: &World) -> i64 {
