@@ -1,5 +1,6 @@
 //! What an operator can do with billing from the command line.
 
+use super::packed::unpack;
 use super::{Billing, BillingError, inbox, reconcile, worker};
 use crate::db::{Db, DbError};
 use std::fmt::Write as _;
@@ -38,7 +39,12 @@ pub async fn show_event(db: &Db, id: String) -> Result<Option<String>, DbError> 
         let _ = writeln!(text, "error\t{why}");
     }
     match payload {
-        Some(payload) => text.push_str(&String::from_utf8_lossy(&payload)),
+        Some(payload) => match unpack(&payload) {
+            Ok(body) => text.push_str(&String::from_utf8_lossy(&body)),
+            Err(damaged) => {
+                let _ = write!(text, "({damaged})");
+            }
+        },
         None => text.push_str("(the body is no longer kept)"),
     }
     text.push('\n');

@@ -6,10 +6,10 @@
 //! changes nothing.
 
 use super::departed;
+use super::packed::Packed;
 use crate::db::{DbError, Param, Row, Tx};
 use crate::stripe::envelope::Envelope;
 use autocrea_protocol::UnixMillis;
-use bytes::Bytes;
 
 /// An event that is due.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,7 +46,7 @@ pub struct Listed {
 pub struct Shown {
     /// The event.
     pub event: Listed,
-    /// Its body as it came, if that is still kept.
+    /// Its packed body, if that is still kept.
     pub payload: Option<Vec<u8>>,
 }
 
@@ -63,8 +63,8 @@ fn put_off_millis(attempts: i64) -> i64 {
 pub struct Arrival {
     /// What it is about.
     pub event: Envelope,
-    /// As it came.
-    pub payload: Bytes,
+    /// As it came, packed.
+    pub payload: Packed,
 }
 
 /// Keeps events; answers of each whether it had not come before. One of a customer of somebody who
@@ -113,7 +113,7 @@ impl<'a> Columns<'a> {
         let handled = arrival.event.is_handled();
         Self {
             event: &arrival.event,
-            payload: &arrival.payload,
+            payload: arrival.payload.bytes(),
             created: UnixMillis::from_secs(arrival.event.created),
             received_at: now,
             state: if handled { "pending" } else { "ignored" },

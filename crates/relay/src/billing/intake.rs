@@ -113,10 +113,10 @@ async fn one_by_one(db: &Db, arrivals: &[Arrival]) -> Vec<Result<bool, DbError>>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::billing::packed::Packed;
     use crate::changes::Changes;
     use crate::clock::Clock;
     use crate::stripe::envelope::Envelope;
-    use bytes::Bytes;
 
     fn arrival(id: &str) -> Arrival {
         let body = format!(
@@ -124,7 +124,7 @@ mod tests {
         );
         Arrival {
             event: Envelope::read(body.as_bytes()).expect("an event"),
-            payload: Bytes::from(body),
+            payload: Packed::of(body.as_bytes()),
         }
     }
 

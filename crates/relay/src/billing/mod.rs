@@ -21,6 +21,7 @@ pub mod intake;
 pub mod locks;
 pub mod lots;
 mod months;
+pub mod packed;
 pub mod periods;
 pub mod pricebook;
 pub mod prices;

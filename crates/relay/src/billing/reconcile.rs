@@ -6,12 +6,12 @@
 //! event that Stripe no longer keeps is made good.
 
 use super::inbox::Arrival;
+use super::packed::Packed;
 use super::{Billing, BillingError, apply, customers, inbox, prices, refresh};
 use crate::db::DbError;
 use crate::stripe::envelope::Envelope;
 use crate::stripe::events::Which;
 use autocrea_protocol::UnixMillis;
-use bytes::Bytes;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -96,7 +96,7 @@ fn keep(tx: &mut crate::db::Tx<'_>, events: &[String]) -> Result<usize, DbError>
     // One that is not readable, or changes nothing here, was never worth a delivery.
     let readable = events.iter().filter_map(|raw| {
         let event = Envelope::read(raw.as_bytes()).ok()?;
-        event.is_handled().then(|| Arrival { event, payload: Bytes::from(raw.clone()) })
+        event.is_handled().then(|| Arrival { event, payload: Packed::of(raw.as_bytes()) })
     });
     let mut arrivals: Vec<Arrival> = readable.collect();
     arrivals.sort_by(|one, other| one.event.id.cmp(&other.event.id));

@@ -9,6 +9,7 @@ use crate::auth::Person;
 use crate::billing::BillingError;
 use crate::billing::checkout::{self, CheckoutError};
 use crate::billing::inbox::Arrival;
+use crate::billing::packed::Packed;
 use crate::db::DbError;
 use crate::error::ApiError;
 use crate::lang::Lang;
@@ -153,7 +154,7 @@ pub(super) async fn webhooks(
         webhook::failed(SIGNATURE)
     })?;
     let handled = event.is_handled();
-    let kept = app.intake.receive(Arrival { event, payload: body }).await?;
+    let kept = app.intake.receive(Arrival { event, payload: Packed::of(&body) }).await?;
     let outcome = if kept { Webhook::Accepted } else { Webhook::Duplicate };
     metrics::webhook(Service::Stripe, outcome);
     if handled {

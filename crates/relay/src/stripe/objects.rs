@@ -35,7 +35,7 @@ macro_rules! listed {
     };
 }
 
-listed!(Subscription, Invoice, Line, Charge, BalanceTransaction);
+listed!(Subscription, Owned, Invoice, Line, Charge, BalanceTransaction);
 
 /// Another object: its id, or itself where Stripe has expanded it.
 #[derive(Deserialize)]
@@ -103,6 +103,13 @@ pub(super) struct Subscription {
     pub cancel_at_period_end: bool,
     pub ended_at: Option<i64>,
     pub trial_end: Option<i64>,
+}
+
+/// A subscription of which only the owner is asked: whatever else it is, it hinders no other.
+#[derive(Deserialize)]
+pub(super) struct Owned {
+    pub id: String,
+    pub customer: Reference,
 }
 
 #[derive(Deserialize)]

@@ -1,7 +1,9 @@
 //! Undoing a subscription that should not be there: cancelling it, and giving back what it cost, to
 //! the card and to the customer's credit.
 
-use super::objects::{Anything, BalanceTransaction, Invoice, InvoicePayment, List, Subscription};
+use super::objects::{
+    Anything, BalanceTransaction, Invoice, InvoicePayment, List, Owned, Subscription,
+};
 use super::{Stripe, StripeFault, read};
 use crate::billing::facts::Status;
 use std::collections::{BTreeSet, HashMap};
@@ -141,7 +143,7 @@ impl Stripe {
     pub async fn customers_with_live_subscriptions(&self) -> Result<Vec<String>, StripeFault> {
         // Without a status Stripe lists all that are not cancelled.
         let request = ListSubscription::new().limit(100);
-        let customer = |one: Subscription| one.customer.into_id();
+        let customer = |one: Owned| one.customer.into_id();
         let customers = self.all("subscriptions", &request, customer).await?;
         Ok(BTreeSet::from_iter(customers).into_iter().collect())
     }

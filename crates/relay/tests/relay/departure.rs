@@ -5,6 +5,7 @@ use crate::support::gate::Gate;
 use crate::support::shop::*;
 use crate::support::{ANA, Events, World};
 use autocrea_protocol::generation::StreamCode;
+use autocrea_relay::billing::packed::unpack;
 use autocrea_relay::billing::{commands, departed, inbox, reconcile, refresh};
 use autocrea_relay::db::DbError;
 use autocrea_sandbox::joxcoder::Reply;
@@ -34,7 +35,17 @@ async fn everything_kept(world: &World) -> String {
         });
     let tables: Result<_, DbError> = tables.await;
     let tables = tables.expect("tables");
-    if shared { rows_of(world, tables).await } else { values_of(world, &tables) }
+    let rows = if shared { rows_of(world, tables).await } else { values_of(world, &tables) };
+    format!("{rows}\n{}", bodies(world).await)
+}
+
+/// The bodies of the events that are kept, which are packed in their rows.
+async fn bodies(world: &World) -> String {
+    const KEPT: &str = "SELECT payload FROM stripe_events WHERE payload IS NOT NULL";
+    let kept = world.relay.app.db.read(|tx| tx.query_all(KEPT, &[], |row| row.get::<Vec<u8>>(0)));
+    let kept: Result<_, DbError> = kept.await;
+    let bodies = kept.expect("rows").into_iter().map(|kept| unpack(&kept).expect("a body"));
+    bodies.map(|body| String::from_utf8(body).expect("JSON") + "\n").collect()
 }
 
 async fn rows_of(world: &World, tables: Vec<String>) -> String {

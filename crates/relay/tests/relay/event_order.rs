@@ -8,6 +8,7 @@
 use crate::support::place::Place;
 use autocrea_protocol::{AccountSnapshot, UserId};
 use autocrea_relay::billing::inbox::Arrival;
+use autocrea_relay::billing::packed::Packed;
 use autocrea_relay::billing::{Billing, inbox, refresh, worker};
 use autocrea_relay::changes::Changes;
 use autocrea_relay::clock::Clock;
@@ -239,7 +240,7 @@ impl Desk {
     /// What the webhook does.
     async fn receive(&self, events: &[Value]) {
         for event in events {
-            let payload = event.to_string().into();
+            let payload = Packed::of(event.to_string().as_bytes());
             let arrival = Arrival { event: Envelope::of(event).expect("an event"), payload };
             self.billing
                 .db
