@@ -75,6 +75,9 @@ pub enum Part {
 pub struct ImageUrl {
     /// A `data:` URL; nothing is fetched.
     pub url: String,
+    /// How closely the model is to look, in the model's own words (`low`, `high`, `auto`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
 }
 
 impl Content {

@@ -45,6 +45,8 @@ const SCALE_UP_HEADER: &str = "x-scale-up-timeout";
 const LONGEST_HOLD: Duration = Duration::from_secs(30);
 /// The shortest: the header is in seconds.
 const SHORTEST_HOLD: Duration = Duration::from_secs(1);
+/// How much longer than the time to wake up an answer is waited for that was held to its end.
+const AFTER_HOLD: Duration = Duration::from_secs(2);
 /// The wait before the second try; it doubles until [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
@@ -217,7 +219,9 @@ impl JoxCoder {
         mut waking: impl FnMut(Duration) + Send,
     ) -> Result<Answer, JoxCoderError> {
         let waking_until = Instant::now() + self.patience.waking;
-        let mut hold = None;
+        let GenerationSettings { idle_timeout, total_timeout, .. } = self.patience;
+        let answers_within = idle_timeout.min(total_timeout);
+        let mut hold: Option<Duration> = None;
         let mut pause = FIRST_PAUSE;
         loop {
             let began = Instant::now();
@@ -225,7 +229,12 @@ impl JoxCoder {
                 Ok((_, answer)) => answer.status().is_server_error(),
                 Err(_) => true,
             };
-            let attempt = self.attempt(question, hold);
+            let patience = hold.map_or(answers_within, |hold| {
+                // Held for the rest of the time, it is not waited for much longer than that.
+                let left = waking_until.saturating_duration_since(began);
+                (hold + answers_within).min(left.max(hold) + AFTER_HOLD)
+            });
+            let attempt = self.attempt(question, hold, patience);
             let (line, response) = Service::JoxCoder.watch("answer", failed, attempt).await?;
             let status = response.status();
             if status.is_success() {
@@ -261,6 +270,7 @@ impl JoxCoder {
         &self,
         question: &Question,
         hold: Option<Duration>,
+        patience: Duration,
     ) -> Result<(Line, Response<Incoming>), JoxCoderError> {
         let body = serde_json::to_vec(&Body {
             model: &self.model,
@@ -282,10 +292,12 @@ impl JoxCoder {
         }
         let request = request.body(Full::from(body)).map_err(|_| JoxCoderError::Question)?;
         let GenerationSettings { idle_timeout, total_timeout, .. } = self.patience;
-        let patience = idle_timeout.min(total_timeout) + hold.unwrap_or_default();
         match timeout(patience, self.send(request)).await {
-            Err(_) if total_timeout <= idle_timeout => Err(JoxCoderError::Timeout(Patience::Total)),
-            Err(_) => Err(JoxCoderError::Timeout(Patience::Idle)),
+            Err(_) => Err(JoxCoderError::Timeout(match hold {
+                Some(_) => Patience::Waking,
+                None if total_timeout <= idle_timeout => Patience::Total,
+                None => Patience::Idle,
+            })),
             Ok(Err(fault)) if took_too_long(&*fault) => {
                 Err(JoxCoderError::Timeout(Patience::Connecting))
             }

@@ -238,6 +238,32 @@ async fn the_last_try_is_when_the_time_to_wake_up_is_over() {
 }
 
 #[tokio::test]
+async fn a_question_that_is_held_and_never_answered_ends_with_the_time_to_wake_up() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    let asleep = axum::Router::new().fallback(async move || {
+        if count.fetch_add(1, Ordering::Relaxed) > 0 {
+            std::future::pending::<()>().await;
+        }
+        StatusCode::SERVICE_UNAVAILABLE
+    });
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}/v1", listener.local_addr().expect("an address"));
+    tokio::spawn(async move { axum::serve(listener, asleep).await });
+    let (waking, idle_timeout) = (Duration::from_secs(1), Duration::from_secs(600));
+    let client = client_with(
+        &url,
+        GenerationSettings { waking, idle_timeout, total_timeout: idle_timeout, ..patience() },
+    );
+    let ended = tokio::time::timeout(Duration::from_secs(60), async {
+        client.ask(&question(), |_| ()).await
+    });
+    let ended = ended.await.expect("it ends");
+    assert!(matches!(ended, Err(JoxCoderError::Timeout(Patience::Waking))), "{ended:?}");
+    assert_eq!(asked.load(Ordering::Relaxed), 2);
+}
+
+#[tokio::test]
 async fn a_last_event_without_its_blank_line_is_read() {
     let endpoint = endpoint([
         whole(&format!("{}data: [DONE]", said("entero"))),

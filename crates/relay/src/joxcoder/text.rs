@@ -1,5 +1,5 @@
 //! A piece of text as JSON may carry it: a server that cuts its text between UTF-16 units sends half a
-//! character at the end of one piece (`"\\ud83e"`) and the other half at the beginning of the next,
+//! character at the end of one piece (`"\ud83e"`) and the other half at the beginning of the next,
 //! and neither is text by itself.
 
 use serde::de::{Error, Visitor};

@@ -102,7 +102,7 @@ async fn an_image_goes_along_to_a_model_that_takes_them() {
     let parts = |url: &str| {
         json!([
             { "type": "text", "text": "¿Qué es?" },
-            { "type": "image_url", "image_url": { "url": url } },
+            { "type": "image_url", "image_url": { "url": url, "detail": "low" } },
         ])
     };
     let asked = async |url: &str| {
