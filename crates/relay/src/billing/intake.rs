@@ -12,7 +12,8 @@ use tokio::sync::oneshot;
 
 /// The most that one commit carries.
 const TOGETHER: usize = 64;
-/// Commits under way at once, where the database takes several.
+/// Groups under way at once: while one is committed the next is on its way already, so that neither
+/// the database nor those who send wait for the other.
 const AT_ONCE: usize = 2;
 
 /// See the module.
@@ -46,11 +47,10 @@ impl Intake {
     /// If the database refuses, or is closed.
     pub async fn receive(&self, arrival: Arrival) -> Result<bool, DbError> {
         let (answer, answered) = oneshot::channel();
-        let most = if self.db.is_shared() { AT_ONCE } else { 1 };
         let begins = {
             let mut queue = self.queue.lock();
             queue.waiting.push(Waiting { arrival, answer });
-            let begins = queue.serving < most;
+            let begins = queue.serving < AT_ONCE;
             queue.serving += usize::from(begins);
             begins
         };
