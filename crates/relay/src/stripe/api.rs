@@ -6,6 +6,7 @@
 //! as one of its whole types.
 
 use super::StripeFault;
+use reqwest::redirect::Policy;
 use reqwest::{Client, Method, RequestBuilder};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -49,7 +50,11 @@ impl Api {
     /// # Errors
     /// When no HTTP client can be made.
     pub fn new(base: &str, key: &SecretString) -> Result<Self, StripeFault> {
-        let http = Client::builder().timeout(ATTEMPT_TIMEOUT).user_agent(AGENT).build();
+        let http = Client::builder()
+            .timeout(ATTEMPT_TIMEOUT)
+            .user_agent(AGENT)
+            .redirect(Policy::none())
+            .build();
         let http = http.map_err(|error| StripeFault::Configuration(error.to_string()))?;
         Ok(Self { http, base: base.trim_end_matches('/').to_owned(), key: key.clone() })
     }

@@ -128,3 +128,52 @@ pub(super) fn dispute(from: Dispute) -> Option<DisputeFact> {
     };
     Some(DisputeFact { id: from.id, standing })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn invoice_of(value: Value) -> Option<InvoiceFact> {
+        invoice(serde_json::from_value(value).expect("an invoice"))
+    }
+
+    #[test]
+    fn nothing_needs_to_be_there_that_is_not_read() {
+        let price = json!({"id": "price_1", "recurring": {"interval": "year"}});
+        let item = json!({"price": price, "current_period_start": 1, "current_period_end": 2});
+        let given = json!({"id": "sub_1", "customer": {"id": "cus_1", "deleted": true},
+            "status": "active", "created": 1, "items": {"data": [item]}, "cancel_at": 9});
+        let read = subscription(serde_json::from_value(given).expect("a subscription"));
+        let read = read.expect("a known status");
+        assert_eq!((read.price.as_str(), read.interval), ("price_1", Some(Interval::Year)));
+        assert_eq!((read.cancel_at, read.cancel_at_period_end), (Some(9), false));
+        let line = json!({"id": "il_1", "amount": 5, "period": {"start": 1, "end": 2},
+            "pricing": {"price_details": {"price": "price_1"}}});
+        let read = invoice_of(json!({"id": "in_1", "status": "paid", "created": 1,
+            "currency": "usd", "amount_paid": 5, "lines": {"data": [line]},
+            "parent": {"subscription_details": {"subscription": "sub_1"}}}));
+        let read = read.expect("of a subscription");
+        assert_eq!((read.paid, read.charged, read.lines.len()), (true, 5, 1));
+    }
+
+    #[test]
+    fn a_subscription_is_found_at_its_old_place_expanded_or_not() {
+        let old = |subscription: Value| {
+            let read = invoice_of(json!({"id": "in_1", "status": "open", "created": 1,
+                "currency": "usd", "lines": {"data": []}, "subscription": subscription}));
+            read.map(|read| read.subscription)
+        };
+        assert_eq!(old(json!("sub_1")).as_deref(), Some("sub_1"));
+        assert_eq!(old(json!({"id": "sub_1", "object": "subscription"})).as_deref(), Some("sub_1"));
+        assert_eq!(old(Value::Null), None);
+    }
+
+    #[test]
+    fn a_status_that_is_not_known_is_not_guessed_at() {
+        assert_eq!(status("active"), Some(Status::Active));
+        assert_eq!(status("resting"), None);
+        let inquiry = json!({"id": "du_1", "status": "warning_needs_response"});
+        assert_eq!(dispute(serde_json::from_value(inquiry).expect("a dispute")), None);
+    }
+}
