@@ -7,7 +7,7 @@
 
 use async_trait::async_trait;
 use autocrea_relay::config::Log;
-use autocrea_relay::upstream::SPANS;
+use autocrea_relay::upstream::{self, SPANS};
 use bytes::Bytes;
 use opentelemetry::KeyValue;
 use opentelemetry::trace::TracerProvider as _;
@@ -64,7 +64,7 @@ pub(crate) fn start(log: &Log) -> Traces {
 }
 
 fn provider(endpoint: &str) -> Result<SdkTracerProvider, ExporterBuildError> {
-    let http = reqwest::Client::builder().timeout(PATIENCE).build();
+    let http = upstream::client().timeout(PATIENCE).build();
     let http = http.map_err(|error| ExporterBuildError::InternalFailure(error.to_string()))?;
     let exporter = SpanExporter::builder()
         .with_http()

@@ -5,12 +5,41 @@
 //! are neither counted by nor told.
 
 use crate::metrics;
+use reqwest::ClientBuilder;
+use rustls::ClientConfig;
+use rustls_platform_verifier::ConfigVerifierExt as _;
+use std::sync::OnceLock;
 use std::time::Instant;
 use tracing::Instrument;
 use tracing::field::Empty;
 
 /// The target of the spans that are exported; nothing else is, and no log shows them.
 pub const SPANS: &str = "autocrea_relay::spans";
+
+/// With what encrypted connections are made. The system's certificates are read once: every client
+/// by itself would read them all, and keep them.
+///
+/// # Errors
+/// If the system has none that can be used.
+pub fn tls() -> Result<ClientConfig, rustls::Error> {
+    static TLS: OnceLock<ClientConfig> = OnceLock::new();
+    if let Some(tls) = TLS.get() {
+        return Ok(tls.clone());
+    }
+    // The ring provider is this workspace's only one; installing it twice is harmless.
+    rustls::crypto::ring::default_provider().install_default().ok();
+    let tls = ClientConfig::with_platform_verifier()?;
+    Ok(TLS.get_or_init(|| tls).clone())
+}
+
+/// An HTTP client to be made.
+pub fn client() -> ClientBuilder {
+    match tls() {
+        Ok(tls) => reqwest::Client::builder().tls_backend_preconfigured(tls),
+        // What is wrong is said when it is built.
+        Err(_) => reqwest::Client::builder(),
+    }
+}
 
 /// A service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use super::token::{self, Expected};
 use super::verified::Verified;
 use crate::account::ClerkProfile;
 use crate::config::ClerkSettings;
-use crate::upstream::Service;
+use crate::upstream::{self, Service};
 use autocrea_protocol::{UnixMillis, UserId};
 use http::StatusCode;
 use parking_lot::Mutex;
@@ -77,7 +77,7 @@ impl Clerk {
     /// # Errors
     /// If the HTTP client cannot be made.
     pub fn new(settings: ClerkSettings) -> Result<Self, reqwest::Error> {
-        let http = reqwest::Client::builder()
+        let http = upstream::client()
             .timeout(Duration::from_secs(5))
             .connect_timeout(Duration::from_secs(3))
             .build()?;

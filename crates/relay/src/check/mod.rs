@@ -14,6 +14,7 @@ mod settings;
 mod stripe;
 
 use crate::config::Config;
+use crate::upstream;
 use reqwest::{Client, RequestBuilder, Response};
 use secrecy::{ExposeSecret, SecretString};
 use std::fmt;
@@ -78,7 +79,7 @@ impl fmt::Display for Finding {
 /// # Errors
 /// If an HTTP client cannot be made.
 pub async fn services(config: &Config) -> Result<Vec<Finding>, reqwest::Error> {
-    let http = Client::builder().timeout(PATIENCE).connect_timeout(PATIENCE / 2).build()?;
+    let http = upstream::client().timeout(PATIENCE).connect_timeout(PATIENCE / 2).build()?;
     let (public, clerk, stripe, joxcoder, resend, redis) = tokio::join!(
         public_url(&http, config),
         clerk::findings(&http, config),

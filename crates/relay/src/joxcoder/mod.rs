@@ -19,7 +19,7 @@ mod text;
 pub use reader::{AnswerReader, Batch, Ending, ReadError, Reported};
 
 use crate::config::{GenerationSettings, JoxCoderSettings};
-use crate::upstream::Service;
+use crate::upstream::{self, Service};
 use autocrea_protocol::Tokens;
 use autocrea_protocol::generation::Message;
 use bytes::Bytes;
@@ -31,7 +31,6 @@ use hyper::client::conn::TrySendError;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use line::{Idle, Line, READ_BYTES};
-use rustls_platform_verifier::ConfigVerifierExt as _;
 use secrecy::ExposeSecret;
 use serde::Serialize;
 use std::error::Error;
@@ -171,14 +170,12 @@ impl JoxCoder {
         settings: &JoxCoderSettings,
         patience: GenerationSettings,
     ) -> Result<Self, OpenError> {
-        // The ring provider is this workspace's only one; installing it twice is harmless.
-        rustls::crypto::ring::default_provider().install_default().ok();
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
         let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(rustls::ClientConfig::with_platform_verifier()?)
+            .with_tls_config(upstream::tls()?)
             .https_or_http()
             .enable_http1()
             .wrap_connector(tcp);

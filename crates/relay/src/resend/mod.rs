@@ -9,7 +9,7 @@
 pub mod events;
 
 use crate::config::ResendSettings;
-use crate::upstream::Service;
+use crate::upstream::{self, Service};
 use http::{HeaderMap, StatusCode, header};
 use reqwest::Client;
 use secrecy::ExposeSecret;
@@ -93,7 +93,7 @@ impl Resend {
             return Ok(None);
         }
         let http =
-            Client::builder().timeout(ATTEMPT_TIMEOUT).connect_timeout(CONNECT_TIMEOUT).build()?;
+            upstream::client().timeout(ATTEMPT_TIMEOUT).connect_timeout(CONNECT_TIMEOUT).build()?;
         Ok(Some(Self { http, settings: settings.clone() }))
     }
 

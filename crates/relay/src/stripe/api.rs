@@ -6,6 +6,7 @@
 //! as one of its whole types.
 
 use super::StripeFault;
+use crate::upstream;
 use reqwest::redirect::Policy;
 use reqwest::{Client, Method, RequestBuilder};
 use secrecy::{ExposeSecret, SecretString};
@@ -50,7 +51,7 @@ impl Api {
     /// # Errors
     /// When no HTTP client can be made.
     pub fn new(base: &str, key: &SecretString) -> Result<Self, StripeFault> {
-        let http = Client::builder()
+        let http = upstream::client()
             .timeout(ATTEMPT_TIMEOUT)
             .user_agent(AGENT)
             .redirect(Policy::none())
