@@ -214,8 +214,9 @@ async fn undo_duplicates(billing: &Billing, customer: &str) -> Result<(), Billin
     let (known, facts) = billing
         .db
         .read(move |tx| {
-            let facts = customers::facts_of(tx, &name)?.unwrap_or_default();
-            Ok::<_, DbError>((apply::duplicates(tx, &name)?, facts))
+            let known = apply::duplicates(tx, &name)?;
+            let facts = if known.is_empty() { None } else { customers::facts_of(tx, &name)? };
+            Ok::<_, DbError>((known, facts.unwrap_or_default()))
         })
         .await?;
     for (subscription, undone) in known {
