@@ -2,7 +2,7 @@
 //!
 //! The system's allocator has an arena for nearly every thread. Under a mixed load each of them fills
 //! up with gaps of its own: within minutes several times as much memory as is in use. With two it is
-//! less (176 MB resident after ten minutes of the soak without, 138 with them).
+//! less (176 MB resident after ten minutes of a load whose people's histories grew, 138 with them).
 //! How many there may be it reads from the environment before the program begins, so the program
 //! begins once more, as the same process.
 

@@ -515,6 +515,25 @@ fn an_upgrade_that_was_paid_back_is_not_what_was_paid_for() {
 }
 
 #[test]
+fn an_upgrade_that_was_paid_back_can_be_bought_again_and_one_that_was_kept_cannot() {
+    let (mut s, base) = creator();
+    s.price = "p".into();
+    let mut up = change("u1", "s", "c", "p", T0 + DAY, T0 + MONTH);
+    let down = change("d", "s", "p", "c", T0 + 2 * DAY, T0 + MONTH);
+    let again = change("u2", "s", "c", "p", T0 + 15 * DAY, T0 + MONTH);
+    let bought = |up: &InvoiceFact| {
+        let all = [base.clone(), up.clone(), down.clone(), again.clone()];
+        let outcome = at(&facts(std::slice::from_ref(&s), &all), T0 + 16 * DAY);
+        lot(&outcome, "upgrade:u2").tokens
+    };
+    assert_eq!(bought(&up), Tokens(0));
+    up.refunded = up.charged - 1;
+    assert_eq!(bought(&up), Tokens(0), "a part of it was kept");
+    up.refunded = up.charged;
+    assert_eq!(bought(&up), Tokens(500_000));
+}
+
+#[test]
 fn while_collecting_is_paused_the_plan_stays_and_no_tokens_come() {
     let (_, base) = creator();
     let s = sub("s", "c", Status::Active, T0 + MONTH, T0 + 2 * MONTH);

@@ -167,12 +167,50 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use axum::response::IntoResponse;
     use http::HeaderValue;
 
     fn waits(text: &'static str) -> Option<Duration> {
         let mut headers = HeaderMap::new();
         headers.insert(header::RETRY_AFTER, HeaderValue::from_static(text));
         retry_after(&headers)
+    }
+
+    /// What comes of a mail that is answered so.
+    async fn sent(answer: impl IntoResponse + Clone + Send + Sync + 'static) -> Sent {
+        let routes = axum::Router::new().fallback(async move || answer);
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let base_url = format!("http://{}", listener.local_addr().expect("an address"));
+        tokio::spawn(async move { axum::serve(listener, routes).await });
+        let settings = ResendSettings {
+            api_key: Some("re_key".into()),
+            from: "noreply@example.org".into(),
+            base_url,
+            webhook_secrets: Vec::new(),
+        };
+        let resend = Resend::new(&settings).expect("a client").expect("a key");
+        resend.send("mail-1", "{}".to_owned()).await
+    }
+
+    type Sent = Result<Option<String>, ResendFault>;
+
+    #[tokio::test]
+    async fn what_was_taken_was_taken_whatever_else_is_said_of_it() {
+        assert_eq!(sent(r#"{"id":"re_1"}"#).await, Ok(Some("re_1".into())));
+        assert_eq!(sent("{}").await, Ok(None));
+        assert_eq!(sent("ok").await, Ok(None));
+    }
+
+    #[tokio::test]
+    async fn only_a_key_that_is_none_says_nothing_of_the_mail() {
+        for name in KEY_FAULTS {
+            let refusal = sent((StatusCode::FORBIDDEN, format!(r#"{{"name":"{name}"}}"#))).await;
+            assert!(matches!(refusal, Err(ResendFault::NotLetIn { .. })), "{refusal:?}");
+        }
+        for body in [r#"{"name":"validation_error"}"#, "", "no"] {
+            let refusal = sent((StatusCode::FORBIDDEN, body)).await;
+            assert!(matches!(refusal, Err(ResendFault::Refused { status: 403, .. })), "{body}");
+        }
     }
 
     #[test]

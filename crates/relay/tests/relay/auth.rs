@@ -217,6 +217,22 @@ async fn invented_opaque_tokens_do_not_become_a_flood_of_questions_to_clerk() {
 }
 
 #[tokio::test]
+async fn an_opaque_token_of_which_nothing_bad_is_said_is_good() {
+    let ours = World::start().await;
+    let client = ours.get("/api/config").await["clerk"]["clientId"].clone();
+    for (said, wanted) in [(json!({}), 200), (json!({"revoked": true}), 401)] {
+        let mut answer = json!({"subject": "user_1", "client_id": client, "expired": null});
+        answer.as_object_mut().expect("fields").extend(said.as_object().expect("fields").clone());
+        let routes = axum::Router::new().fallback(async move || axum::Json(answer));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("http://{}/v1", listener.local_addr().expect("an address"));
+        tokio::spawn(async move { axum::serve(listener, routes).await });
+        let world = World::with(&[("CLERK_API_URL", &url)]).await;
+        assert_eq!(status(&world, "oat_somebodys").await, wanted);
+    }
+}
+
+#[tokio::test]
 async fn a_token_that_could_not_be_judged_counts_for_its_address() {
     let limit = [("RELAY_RATE_PER_MINUTE_ADDRESS", "2"), ("CLERK_SECRET_KEY", "sk_wrong")];
     let world = World::with(&limit).await;

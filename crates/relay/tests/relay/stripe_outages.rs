@@ -5,7 +5,7 @@ use crate::support::gate::Gate;
 use crate::support::shop::*;
 use crate::support::{ANA, World};
 use autocrea_relay::billing::facts::Facts;
-use autocrea_relay::billing::refresh::refresh;
+use autocrea_relay::billing::refresh::{refresh, refresh_deleted};
 use autocrea_relay::billing::{customers, inbox, prices, reconcile, worker};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -76,6 +76,33 @@ async fn a_customer_that_stripe_does_not_find_is_not_taken_for_deleted() {
     settle(&world).await;
     assert_eq!(crate::support::shop::customer(&world).await, Some(customer), "still the same");
     assert_eq!(account(&world).await, before);
+}
+
+#[tokio::test]
+async fn a_deletion_that_was_announced_holds_though_stripe_knows_the_customer_no_more() {
+    let (world, gate) = Gate::before_stripe(&[]).await;
+    buy(&world, "creator", "month").await;
+    settle(&world).await;
+    let customer = customer(&world).await.expect("a customer");
+    gate.instead(&customer, 404, NO_CUSTOMER);
+    refresh_deleted(&world.relay.app.billing, &customer).await.expect("it is over");
+    assert_eq!(account(&world).await["subscription"]["status"], "canceled");
+}
+
+#[tokio::test]
+async fn an_invoice_of_somebody_else_in_the_list_brings_nothing() {
+    let (world, gate) = Gate::before_stripe(&[]).await;
+    buy(&world, "creator", "month").await;
+    settle(&world).await;
+    let before = grants(&world).await;
+    let form = format!("customer={}", customer(&world).await.expect("a customer"));
+    let mut listed = call(&world, "GET", "invoices", &form);
+    let mut other = listed["data"][0].clone();
+    (other["id"], other["customer"]) = (json!("in_other"), json!("cus_other"));
+    listed["data"].as_array_mut().expect("a list").push(other);
+    gate.instead("/v1/invoices?", 200, &listed.to_string());
+    settle(&world).await;
+    assert_eq!(grants(&world).await, before);
 }
 
 /// Luis's customer, who has paid unseen.

@@ -112,6 +112,19 @@ fn keys_that_are_always_written_are_required_and_nullable_ones_say_so() {
 }
 
 #[test]
+fn a_refusal_that_says_when_to_come_back_says_so_wherever_it_is_answered() {
+    for (path, methods) in DOCUMENT["paths"].as_object().expect("paths") {
+        for (method, operation) in methods.as_object().expect("methods") {
+            let refusal = &operation["responses"]["429"];
+            assert!(
+                refusal.is_null() || refusal["headers"]["Retry-After"].is_object(),
+                "{method} {path}"
+            );
+        }
+    }
+}
+
+#[test]
 fn no_name_means_one_thing_in_a_request_and_another_in_an_answer() {
     let mut schemas = Schemas::default();
     schemas.answered::<ErrorBody>();
