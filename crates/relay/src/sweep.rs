@@ -38,6 +38,7 @@ pub(crate) async fn run(app: Arc<App>) {
                 Err(error) => tracing::error!(%error, "what is old could not be let go of"),
             }
         }
+        app.clerk.renew().await;
         tokio::select! {
             () = app.stopping.cancelled() => return,
             () = tokio::time::sleep(EVERY) => {}

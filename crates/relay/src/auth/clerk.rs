@@ -104,6 +104,11 @@ impl Clerk {
         self.verify_jwt(token).await
     }
 
+    /// Sees to it that keys which were withdrawn go, and addresses that have changed come.
+    pub async fn renew(&self) {
+        self.jwks.renew().await;
+    }
+
     /// Whether [`Clerk::verify`] would ask Clerk about this very token.
     #[must_use]
     pub fn would_be_asked(&self, token: &str) -> bool {

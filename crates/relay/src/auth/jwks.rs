@@ -3,7 +3,8 @@
 //! Keys are fetched when first needed and kept. A token that names an unknown key makes them be
 //! fetched again, at most once in 30 seconds (the first fetch not counting): a key that has just
 //! been rotated in works at once, and invented key ids cost Clerk nothing. Who brings a known key
-//! never waits for that.
+//! never waits for that. Keys that are an hour old are fetched again beside it all ([`Jwks::renew`]):
+//! otherwise one that was withdrawn would stay good until somebody brings an unknown one.
 
 use crate::upstream::Service;
 use jsonwebtoken::DecodingKey;
@@ -17,6 +18,8 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 const REFETCH: Duration = Duration::from_secs(30);
+/// How long keys are taken for the issuer's without asking.
+const FRESH: Duration = Duration::from_secs(3600);
 /// After a failure, nobody else waits for the same failure for this long.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -43,6 +46,7 @@ pub(super) struct Jwks {
 struct Known {
     discovered: Option<Discovered>,
     keys: Option<HashMap<String, DecodingKey>>,
+    fetched: Option<Instant>,
     /// Grows when the keys are replaced.
     edition: u64,
 }
@@ -50,6 +54,12 @@ struct Known {
 impl Known {
     fn key(&self, kid: &str) -> Option<DecodingKey> {
         self.keys.as_ref()?.get(kid).cloned()
+    }
+
+    fn learn(&mut self, keys: HashMap<String, DecodingKey>) {
+        self.keys = Some(keys);
+        self.fetched = Some(Instant::now());
+        self.edition += 1;
     }
 }
 
@@ -91,10 +101,25 @@ impl Jwks {
         }
         let keys = self.fetch(&mut asking).await?;
         let key = keys.get(kid).cloned();
-        let mut known = self.known.write();
-        known.keys = Some(keys);
-        known.edition += 1;
+        self.known.write().learn(keys);
         Ok(key)
+    }
+
+    /// Asks the issuer again, addresses and keys, once what is known is an hour old. While it does not
+    /// answer, or has nothing to say, what is known stays.
+    pub(super) async fn renew(&self) {
+        if self.known.read().fetched.is_none_or(|at| at.elapsed() < FRESH) {
+            return;
+        }
+        let mut asking = self.asking.lock().await;
+        if let Some(discovered) = self.look_up().await {
+            self.known.write().discovered = Some(discovered);
+        }
+        if let Ok(keys) = self.fetch(&mut asking).await
+            && !keys.is_empty()
+        {
+            self.known.write().learn(keys);
+        }
     }
 
     /// Which keys are known: what an earlier edition has vouched for is to be verified anew.
@@ -130,15 +155,23 @@ impl Jwks {
         if let Some(discovered) = known {
             return Ok(discovered);
         }
+        let Some(discovered) = self.look_up().await else {
+            asking.failed = Some(Instant::now());
+            return Err(Unreachable);
+        };
+        self.known.write().discovered = Some(discovered.clone());
+        Ok(discovered)
+    }
+
+    async fn look_up(&self) -> Option<Discovered> {
         for document in ["openid-configuration", "oauth-authorization-server"] {
             let address = format!("{}/.well-known/{document}", self.issuer);
-            if let Some(discovered) = self.get::<Discovered>(&address).await {
-                self.known.write().discovered = Some(discovered.clone());
-                return Ok(discovered);
+            let discovered = self.get::<Discovered>(&address).await;
+            if discovered.is_some() {
+                return discovered;
             }
         }
-        asking.failed = Some(Instant::now());
-        Err(Unreachable)
+        None
     }
 
     async fn get<T: DeserializeOwned>(&self, address: &str) -> Option<T> {
@@ -177,29 +210,42 @@ mod tests {
     struct Issuer {
         asked: AtomicUsize,
         arrived: Notify,
-        hangs: bool,
+        then: Then,
+    }
+
+    #[derive(Clone, Copy)]
+    enum Then {
+        Hangs,
+        Fails,
+        HasNone,
+        HasAnother,
     }
 
     impl Issuer {
         async fn keys(&self) -> Result<axum::Json<Value>, StatusCode> {
             if self.asked.fetch_add(1, Ordering::SeqCst) > 0 {
                 self.arrived.notify_one();
-                if self.hangs {
-                    std::future::pending::<()>().await;
-                }
-                return Err(StatusCode::BAD_GATEWAY);
+                return match self.then {
+                    Then::Hangs => std::future::pending().await,
+                    Then::Fails => Err(StatusCode::BAD_GATEWAY),
+                    Then::HasNone => Ok(axum::Json(json!({ "keys": [] }))),
+                    Then::HasAnother => Ok(axum::Json(json!({ "keys": [key("two")] }))),
+                };
             }
-            let number = "AQ".repeat(21) + "A";
-            let key = json!({"kty": "EC", "crv": "P-256", "kid": "one", "x": number, "y": number});
-            Ok(axum::Json(json!({ "keys": [key] })))
+            Ok(axum::Json(json!({ "keys": [key("one")] })))
         }
     }
 
-    async fn issuer(hangs: bool) -> (Arc<Issuer>, Arc<Jwks>) {
+    fn key(kid: &str) -> Value {
+        let number = "AQ".repeat(21) + "A";
+        json!({"kty": "EC", "crv": "P-256", "kid": kid, "x": number, "y": number})
+    }
+
+    async fn issuer(then: Then) -> (Arc<Issuer>, Arc<Jwks>) {
         rustls::crypto::ring::default_provider().install_default().ok();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
-        let made = Issuer { asked: AtomicUsize::new(0), arrived: Notify::new(), hangs };
+        let made = Issuer { asked: AtomicUsize::new(0), arrived: Notify::new(), then };
         let (issuer, document) = (Arc::new(made), json!({ "jwks_uri": format!("{url}/keys") }));
         let answering = Arc::clone(&issuer);
         let routes = Router::new()
@@ -212,7 +258,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_known_key_does_not_wait_for_an_issuer_that_hangs() {
-        let (issuer, jwks) = issuer(true).await;
+        let (issuer, jwks) = issuer(Then::Hangs).await;
         assert!(jwks.key("one").await.expect("keys").is_some());
         let invented = Arc::clone(&jwks);
         let waiting = tokio::spawn(async move { invented.key("two").await.map(|_| ()) });
@@ -226,7 +272,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_issuer_that_fails_is_left_alone_and_its_keys_are_not_called_unknown() {
-        let (issuer, jwks) = issuer(false).await;
+        let (issuer, jwks) = issuer(Then::Fails).await;
         assert!(jwks.key("one").await.expect("keys").is_some());
         for _ in 0..3 {
             assert_eq!(jwks.key("two").await.map(|_| ()), Err(Unreachable));
@@ -237,10 +283,32 @@ mod tests {
 
     #[tokio::test]
     async fn keys_that_never_came_are_not_asked_for_by_everyone_who_waits() {
-        let (issuer, jwks) = issuer(false).await;
+        let (issuer, jwks) = issuer(Then::Fails).await;
         issuer.asked.store(1, Ordering::SeqCst);
         let asked = futures_util::future::join_all((0..5).map(|_| jwks.key("one"))).await;
         assert!(asked.iter().all(Result::is_err));
         assert_eq!(issuer.asked.load(Ordering::SeqCst), 2);
+    }
+
+    /// What becomes of a known key within the hour, and after it.
+    async fn known_for_an_hour(then: Then) -> bool {
+        let (issuer, jwks) = issuer(then).await;
+        assert!(jwks.key("one").await.expect("keys").is_some());
+        let edition = jwks.edition();
+        jwks.renew().await;
+        assert_eq!((issuer.asked.load(Ordering::SeqCst), jwks.edition()), (1, edition));
+        jwks.known.write().fetched = Instant::now().checked_sub(FRESH);
+        jwks.renew().await;
+        assert_eq!(issuer.asked.load(Ordering::SeqCst), 2);
+        let is_known = jwks.known.read().key("one").is_some();
+        assert_eq!(jwks.edition() == edition, is_known, "what it vouched for is verified anew");
+        is_known
+    }
+
+    #[tokio::test]
+    async fn a_key_that_was_withdrawn_is_good_for_an_hour_and_an_outage_withdraws_none() {
+        assert!(!known_for_an_hour(Then::HasAnother).await);
+        assert!(known_for_an_hour(Then::HasNone).await);
+        assert!(known_for_an_hour(Then::Fails).await);
     }
 }

@@ -209,16 +209,28 @@ pub fn set_customer(tx: &mut Tx<'_>, event: &str, customer: &str) -> Result<(), 
     Ok(())
 }
 
-/// The pending events of a customer, and whether one of them says that it was deleted.
+/// A customer's event that has not been answered yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pending {
+    /// `evt_…`
+    pub id: String,
+    /// It says that the customer was deleted.
+    pub deletes: bool,
+    /// The charge that it says is, or was, disputed.
+    pub disputes: Option<String>,
+}
+
+/// The pending events of a customer.
 ///
 /// # Errors
 /// If the database refuses.
-pub fn pending_of(tx: &mut Tx<'_>, customer: &str) -> Result<Vec<(String, bool)>, DbError> {
+pub fn pending_of(tx: &mut Tx<'_>, customer: &str) -> Result<Vec<Pending>, DbError> {
     tx.query_all(
-        "SELECT id, kind = 'customer.deleted' FROM stripe_events
-         WHERE customer = ?1 AND state = 'pending' ORDER BY id",
+        "SELECT id, kind = 'customer.deleted',
+                CASE WHEN kind LIKE 'charge.dispute.%' THEN charge END
+         FROM stripe_events WHERE customer = ?1 AND state = 'pending' ORDER BY id",
         &[&customer],
-        |row| Ok((row.get(0)?, row.get(1)?)),
+        |row| Ok(Pending { id: row.get(0)?, deletes: row.get(1)?, disputes: row.get(2)? }),
     )
 }
 

@@ -8,6 +8,7 @@ use crate::db::DbError;
 use crate::stripe::StripeFault;
 use crate::stripe::customers::Found;
 use autocrea_protocol::{UnixMillis, UserId};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Why events of somebody who has left are ignored.
@@ -44,8 +45,11 @@ async fn look(billing: &Billing, customer: &str, is_deleted: bool) -> Result<(),
             Ok::<_, BillingError>((person, inbox::pending_of(tx, &name)?, deleted))
         })
         .await?;
-    let deletion = is_deleted || was_deleted || pending.iter().any(|(_, deleted)| *deleted);
-    let events: Vec<String> = pending.into_iter().map(|(id, _)| id).collect();
+    let announced = Announced {
+        deletion: is_deleted || was_deleted || pending.iter().any(|event| event.deletes),
+        disputed: pending.iter().filter_map(|event| event.disputes.clone()).collect(),
+    };
+    let events: Vec<String> = pending.into_iter().map(|event| event.id).collect();
     let user = match user {
         Some(user) => user,
         None => match adopt(billing, customer).await? {
@@ -57,7 +61,7 @@ async fn look(billing: &Billing, customer: &str, is_deleted: bool) -> Result<(),
     // file, or if the lock was lost, their times do, as far as clocks can be trusted.
     for last in [false, false, true] {
         let asked_at = billing.clock.now();
-        let facts = read(billing, customer, deletion).await?;
+        let facts = read(billing, customer, &announced).await?;
         let reading = Reading { customer, facts, asked_at, last };
         if write(billing, &user, reading, &events).await? {
             break;
@@ -69,6 +73,14 @@ async fn look(billing: &Billing, customer: &str, is_deleted: bool) -> Result<(),
         tracing::error!(customer, %error, "a second subscription could not be undone yet");
     }
     Ok(())
+}
+
+/// What events say of a customer that may not show yet where it is looked for.
+struct Announced {
+    /// It was deleted.
+    deletion: bool,
+    /// These charges are, or were, disputed.
+    disputed: BTreeSet<String>,
 }
 
 /// What Stripe said of a customer, and when it was asked.
@@ -158,16 +170,20 @@ async fn adopt(billing: &Billing, customer: &str) -> Result<Option<UserId>, Bill
 
 /// What Stripe says of the customer. Only Stripe's own word makes one deleted: one that it does not
 /// know (another account's key, say) is a fault that may be mended.
-async fn read(billing: &Billing, customer: &str, deletion: bool) -> Result<Facts, BillingError> {
-    let listed = billing.stripe.facts(customer).await;
+async fn read(
+    billing: &Billing,
+    customer: &str,
+    announced: &Announced,
+) -> Result<Facts, BillingError> {
+    let listed = billing.stripe.facts(customer, &announced.disputed).await;
     let missing = matches!(listed, Err(StripeFault::NotFound(_)));
-    if !(deletion || missing) {
+    if !(announced.deletion || missing) {
         return Ok(listed?);
     }
     match billing.stripe.customer(customer).await {
         Ok(Found::Deleted) => {}
         // Its deletion was announced, and nothing is left of it.
-        Err(StripeFault::NotFound(_)) if deletion => {}
+        Err(StripeFault::NotFound(_)) if announced.deletion => {}
         found => {
             found?;
             return Ok(listed?);

@@ -79,13 +79,28 @@ pub fn read(body: &[u8], bounds: Bounds) -> Result<GenerateRequest, RequestError
         serde_json::from_slice(body).map_err(|_| RequestError::Field("body"))?;
     let generation_id: GenerationId = field(fields.generation_id, "generationId")?;
     let role: String = field(fields.role, "role")?;
-    let messages: Vec<Message> = field(fields.messages, "messages")?;
+    let messages = messages(fields.messages)?;
     let max_output_tokens = max_output_tokens(fields.max_output_tokens)?;
     if !is_role(&role) {
         return Err(RequestError::Field("role"));
     }
     check_messages(&messages, bounds)?;
     Ok(GenerateRequest { generation_id, role, messages, max_output_tokens })
+}
+
+/// Messages, each an object: serde would take an array of its fields' values for one too.
+///
+/// # Errors
+/// [`RequestError::Field`].
+pub fn messages(raw: Option<&RawValue>) -> Result<Vec<Message>, RequestError> {
+    let wrong = RequestError::Field("messages");
+    let each: Vec<&RawValue> =
+        serde_json::from_str(raw.map_or("null", RawValue::get)).map_err(|_| wrong)?;
+    let read = |one: &RawValue| {
+        let is_object = one.get().starts_with('{');
+        is_object.then(|| serde_json::from_str(one.get()).ok()).flatten().ok_or(wrong)
+    };
+    each.into_iter().map(read).collect()
 }
 
 /// A wish for output, if there is one: more than zero. However large a whole number is, there is a
@@ -234,6 +249,7 @@ mod tests {
             ("messages", json!("hola")),
             ("messages", json!([{ "role": "user", "content": "   " }])),
             ("messages", json!([{ "role": "tool", "content": "x" }])),
+            ("messages", json!([["user", "hola"]])),
             (
                 "messages",
                 json!([{ "role": "user", "content": [

@@ -45,7 +45,8 @@ pub(super) struct ValidateRequest {
     /// One of the two.
     prompt: Option<String>,
     /// One of the two.
-    messages: Option<Vec<Message>>,
+    #[schemars(with = "Option<Vec<Message>>")]
+    messages: Option<Box<RawValue>>,
     /// As when generating.
     #[schemars(with = "Option<i64>", range(min = 1))]
     max_output_tokens: Option<Box<RawValue>>,
@@ -62,7 +63,12 @@ pub(super) async fn validate(
     let Json(asked) = asked.map_err(not_understood)?;
     let wanted = request::max_output_tokens(asked.max_output_tokens.as_deref())
         .map_err(|error| not_to_be_sent(&error, "maxOutputTokens"))?;
-    let (messages, field) = match (asked.prompt, asked.messages) {
+    let messages = asked.messages.map(|raw| request::messages(Some(&raw))).transpose();
+    let messages = messages.map_err(|_| {
+        let [es, en] = MISSHAPEN;
+        ApiError::invalid("messages", es, en)
+    })?;
+    let (messages, field) = match (asked.prompt, messages) {
         (Some(prompt), None) => {
             (vec![Message { role: MessageRole::User, content: Content::Text(prompt) }], "prompt")
         }
@@ -103,15 +109,19 @@ pub(super) async fn validate(
     Ok((status, Json(answer)).into_response())
 }
 
+/// What is said of a body that is not what it must be, in Spanish and in English.
+const MISSHAPEN: [&str; 2] = [
+    "Error al validar tokens: el cuerpo no es un objeto JSON con la forma esperada.",
+    "The tokens could not be validated: the body is not a JSON object of the expected form.",
+];
+
 /// A body that is not what it must be, in this route's words.
 fn not_understood(refusal: ApiError) -> ApiError {
     if refusal.code() != ErrorCode::InvalidRequest {
         return refusal;
     }
-    refusal.saying(
-        "Error al validar tokens: el cuerpo no es un objeto JSON con la forma esperada.",
-        "The tokens could not be validated: the body is not a JSON object of the expected form.",
-    )
+    let [es, en] = MISSHAPEN;
+    refusal.saying(es, en)
 }
 
 /// What generating would refuse is refused here too.

@@ -87,12 +87,17 @@ impl Stripe {
         Ok(charge.customer.map(Reference::into_id))
     }
 
-    /// Everything that billing decides by.
+    /// Everything that billing decides by. `disputed` are charges of which a dispute has been announced:
+    /// it is looked for whatever they themselves say yet.
     ///
     /// # Errors
     /// As every call.
-    pub async fn facts(&self, customer: &str) -> Result<Facts, StripeFault> {
-        let (mut subscriptions, mut invoices, charges) = tokio::try_join!(
+    pub async fn facts(
+        &self,
+        customer: &str,
+        disputed: &BTreeSet<String>,
+    ) -> Result<Facts, StripeFault> {
+        let (mut subscriptions, mut invoices, mut charges) = tokio::try_join!(
             self.subscriptions_of(customer),
             self.invoices_of(customer),
             self.charges_of(customer),
@@ -100,6 +105,9 @@ impl Stripe {
         // Stripe lists newest first, also within one second, which `created` cannot tell apart.
         subscriptions.reverse();
         invoices.reverse();
+        for charge in &mut charges {
+            charge.disputed |= disputed.contains(&charge.id);
+        }
         self.add_charges(&mut invoices, &charges).await?;
         Ok(Facts { deleted_at: None, subscriptions, invoices })
     }

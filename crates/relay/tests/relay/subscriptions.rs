@@ -268,6 +268,18 @@ async fn a_dispute_takes_what_is_unspent_and_a_won_one_gives_it_back() {
     verify(&world).await;
 }
 
+#[tokio::test]
+async fn a_dispute_that_is_announced_is_found_before_its_charge_says_so() {
+    let (world, gate) = Gate::before_stripe(&[]).await;
+    buy(&world, "creator", "month").await;
+    let customer = customer(&world).await.expect("a customer");
+    let late = call(&world, "GET", "charges", &format!("customer={customer}"));
+    assert_eq!(late["data"][0]["disputed"], false);
+    gate.instead("/v1/charges?", 200, &late.to_string());
+    disputed(&world, FREE).await;
+    verify(&world).await;
+}
+
 /// Begins a generation of Ana's that holds so much; how to end it.
 async fn hold(world: &World, tokens: i64) -> GenerationId {
     let (user, generation) = (world.user(ANA), GenerationId(uuid::Uuid::now_v7()));
