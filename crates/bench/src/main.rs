@@ -11,6 +11,7 @@
 //! ([`http`]). Nothing that is shipped depends on any of it.
 
 mod clerk;
+mod commits;
 mod crowd;
 mod figure;
 mod http;
