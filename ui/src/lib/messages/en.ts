@@ -46,7 +46,7 @@ export const en: Messages = {
     used: "Used",
     held: "Held",
     remaining: "Left",
-    resets: (date) => `Renewed on ${date}`,
+    resets: (date) => `Next tokens on ${date}`,
     describe: (used, held, left, limit) => `${used} used, ${held} held and ${left} left of ${limit} tokens`,
     signedOutHint: (n) => `Sign in and get ${n} free tokens every month.`,
     unknown: "Balance not known yet",
