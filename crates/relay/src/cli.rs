@@ -8,7 +8,7 @@ use autocrea_relay::changes::Changes;
 use autocrea_relay::check::{self, Finding, Verdict};
 use autocrea_relay::clock::Clock;
 use autocrea_relay::config::{self, Config, ConfigError, Database, StripeSetup};
-use autocrea_relay::db::{self, BackupError, Db, DbError};
+use autocrea_relay::db::{self, BackupError, Db, DbError, Standing};
 use autocrea_relay::ledger::{self, Difference, Grant};
 use autocrea_relay::stripe::StripeFault;
 use autocrea_relay::stripe::{api::Api, setup};
@@ -240,7 +240,9 @@ async fn set_stripe_up(settings: &StripeSetup) -> ExitCode {
 
 fn backup(config: &Config, to: &Path) -> ExitCode {
     let Database::Sqlite(path) = &config.database else {
-        complain("this is for SQLite; copy PostgreSQL with `pg_dump --format=custom`");
+        complain(
+            "this is for SQLite; copy PostgreSQL with `pg_dump --format=custom --no-unlogged-table-data`",
+        );
         return ExitCode::from(USAGE);
     };
     match db::backup(path, to) {
@@ -342,9 +344,13 @@ async fn show_event(config: &Config, id: String) -> ExitCode {
 
 async fn replay_event(config: Config, id: String) -> ExitCode {
     with_billing(config, async |billing| match commands::replay_event(&billing, id).await? {
-        Some(state) => {
-            say(state);
-            Ok(ExitCode::SUCCESS)
+        Some(replayed) => {
+            say(replayed.line);
+            let Some(why) = replayed.unfinished else { return Ok(ExitCode::SUCCESS) };
+            complain(format_args!(
+                "it could not be worked on now ({why}); a relay that serves goes on trying"
+            ));
+            Ok(ExitCode::from(UNAVAILABLE))
         }
         None => {
             complain(NO_SUCH_EVENT);
@@ -429,14 +435,9 @@ async fn grant(
 
 async fn check(config: &Config) -> ExitCode {
     let mut findings = check::settings(config);
-    findings.push(database(config).await);
-    match check::services(config).await {
-        Ok(services) => findings.extend(services),
-        Err(error) => {
-            complain(error);
-            return ExitCode::FAILURE;
-        }
-    }
+    let (database, services) = tokio::join!(database(config), check::services(config));
+    findings.push(database);
+    findings.extend(services);
     findings.iter().for_each(say);
     if findings.iter().any(|it| it.verdict == Verdict::Failed) {
         return ExitCode::from(UNAVAILABLE);
@@ -445,8 +446,20 @@ async fn check(config: &Config) -> ExitCode {
 }
 
 async fn database(config: &Config) -> Finding {
-    let asked = match Db::open(&config.database, Clock::system(), Changes::default()) {
-        Ok(db) => db.writable().await,
+    let asked = match config.database.standing().await {
+        Ok(Standing::Missing) => {
+            return Finding::note("database", "there is none yet; `serve` and `migrate` make it");
+        }
+        Ok(Standing::Behind) => {
+            let seen = "reachable, and behind; `serve` and `migrate` apply what is missing";
+            return Finding::note("database", seen);
+        }
+        Ok(Standing::Migrated) => {
+            match Db::open(&config.database, Clock::system(), Changes::default()) {
+                Ok(db) => db.writable().await,
+                Err(error) => Err(error),
+            }
+        }
         Err(error) => Err(error),
     };
     match asked {

@@ -17,10 +17,11 @@ use opentelemetry_otlp::{
 };
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::SdkTracerProvider;
+use std::io::IsTerminal as _;
 use std::time::Duration;
 use tokio::runtime::Handle;
-use tracing::Level;
-use tracing_subscriber::filter::Targets;
+use tracing::{Level, Metadata};
+use tracing_subscriber::filter::{FilterExt as _, FilterFn, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer, Registry, fmt};
@@ -35,7 +36,10 @@ pub(crate) struct Traces(Option<SdkTracerProvider>);
 /// To be called inside the runtime, which carries what is exported.
 pub(crate) fn start(log: &Log) -> Traces {
     let filter = EnvFilter::try_new(&log.filter).unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = filter.and(FilterFn::new(is_fit_to_be_told));
     let to_stderr = fmt::layer().with_writer(std::io::stderr);
+    let to_stderr =
+        if std::io::stderr().is_terminal() { to_stderr } else { to_stderr.with_ansi(false) };
     let to_stderr: Box<dyn Layer<Registry> + Send + Sync> =
         if log.json { to_stderr.json().flatten_event(true).boxed() } else { to_stderr.boxed() };
     let Some(endpoint) = &log.otlp_endpoint else {
@@ -60,6 +64,20 @@ pub(crate) fn start(log: &Log) -> Traces {
             tracing::error!(%error, "traces cannot be exported; the relay goes on without them");
             Traces(None)
         }
+    }
+}
+
+/// Whatever is asked for in `RUST_LOG`, of what others say this is left out: statements with their
+/// parameters, which are people's; that the database knows of migrations which this version does
+/// not, which is as it should be while a newer one is rolled out; and that traces could not be
+/// exported, where the exporter's own warning precedes the error of who called it.
+fn is_fit_to_be_told(what: &Metadata<'_>) -> bool {
+    let level = *what.level();
+    match what.target() {
+        target if target.starts_with("tokio_postgres") => level <= Level::INFO,
+        target if target.starts_with("refinery_core") => level != Level::ERROR,
+        target if target.starts_with("opentelemetry-otlp") => level == Level::ERROR,
+        _ => true,
     }
 }
 

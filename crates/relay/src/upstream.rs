@@ -6,7 +6,7 @@
 
 use crate::metrics;
 use reqwest::ClientBuilder;
-use rustls::ClientConfig;
+use rustls::{ClientConfig, RootCertStore};
 use rustls_platform_verifier::ConfigVerifierExt as _;
 use std::sync::OnceLock;
 use std::time::Instant;
@@ -17,28 +17,37 @@ use tracing::field::Empty;
 pub const SPANS: &str = "autocrea_relay::spans";
 
 /// With what encrypted connections are made. The system's certificates are read once: every client
-/// by itself would read them all, and keep them.
-///
-/// # Errors
-/// If the system has none that can be used.
-pub fn tls() -> Result<ClientConfig, rustls::Error> {
-    static TLS: OnceLock<ClientConfig> = OnceLock::new();
-    if let Some(tls) = TLS.get() {
-        return Ok(tls.clone());
-    }
-    // The ring provider is this workspace's only one; installing it twice is harmless.
-    rustls::crypto::ring::default_provider().install_default().ok();
-    let tls = ClientConfig::with_platform_verifier()?;
-    Ok(TLS.get_or_init(|| tls).clone())
+/// by itself would read them all, and keep them. On a system that has none nobody is trusted: what is
+/// not encrypted can still be reached, and [`trusts_nobody`] says why nothing else can.
+pub fn tls() -> ClientConfig {
+    TLS.get_or_init(|| {
+        // The ring provider is this workspace's only one; installing it twice is harmless.
+        rustls::crypto::ring::default_provider().install_default().ok();
+        let tls = ClientConfig::with_platform_verifier();
+        let trusting = tls.map(|tls| (tls, false));
+        trusting.unwrap_or_else(|error| {
+            tracing::warn!(%error, "this system has no trusted certificates: nothing encrypted can be reached");
+            let none = RootCertStore::empty();
+            (ClientConfig::builder().with_root_certificates(none).with_no_client_auth(), true)
+        })
+    })
+    .0
+    .clone()
+}
+
+/// The configuration, and whether it trusts nobody.
+static TLS: OnceLock<(ClientConfig, bool)> = OnceLock::new();
+
+/// Whether this system has no trusted certificates.
+#[must_use]
+pub fn trusts_nobody() -> bool {
+    tls();
+    TLS.get().is_some_and(|(_, nobody)| *nobody)
 }
 
 /// An HTTP client to be made.
 pub fn client() -> ClientBuilder {
-    match tls() {
-        Ok(tls) => reqwest::Client::builder().tls_backend_preconfigured(tls),
-        // What is wrong is said when it is built.
-        Err(_) => reqwest::Client::builder(),
-    }
+    reqwest::Client::builder().tls_backend_preconfigured(tls())
 }
 
 /// A service.

@@ -51,23 +51,33 @@ pub async fn show_event(db: &Db, id: String) -> Result<Option<String>, DbError> 
     Ok(Some(text))
 }
 
-/// `events replay <id>`: puts it back, works on it now and says what became of it, as `list` does.
-/// `None` if there is no such event.
+/// An event that was worked on again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replayed {
+    /// What became of it, as `list` says it.
+    pub line: String,
+    /// Why it is still to be worked on, if it is.
+    pub unfinished: Option<String>,
+}
+
+/// `events replay <id>`: puts it back and works on it now. `None` if there is no such event.
 ///
 /// # Errors
 /// If the database refuses, or the event cannot be worked on.
 pub async fn replay_event(
     billing: &Arc<Billing>,
     id: String,
-) -> Result<Option<String>, BillingError> {
+) -> Result<Option<Replayed>, BillingError> {
     let name = id.clone();
     if !billing.db.write(move |tx| inbox::replay(tx, &name)).await? {
         return Ok(None);
     }
     worker::pass(billing).await?;
     let shown = billing.db.read(move |tx| inbox::show(tx, &id)).await?;
-    Ok(shown
-        .map(|inbox::Shown { event, .. }| format!("{}\t{}\t{}", event.id, event.kind, event.state)))
+    Ok(shown.map(|inbox::Shown { event, .. }| Replayed {
+        line: format!("{}\t{}\t{}", event.id, event.kind, event.state),
+        unfinished: (event.state == "pending").then(|| event.error.unwrap_or_default()),
+    }))
 }
 
 /// `reconcile`: one whole pass, and the inbox worked empty.

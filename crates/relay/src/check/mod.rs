@@ -75,11 +75,12 @@ impl fmt::Display for Finding {
 }
 
 /// Asks every service, all at the same time.
-///
-/// # Errors
-/// If an HTTP client cannot be made.
-pub async fn services(config: &Config) -> Result<Vec<Finding>, reqwest::Error> {
-    let http = upstream::client().timeout(PATIENCE).connect_timeout(PATIENCE / 2).build()?;
+pub async fn services(config: &Config) -> Vec<Finding> {
+    let client = upstream::client().timeout(PATIENCE).connect_timeout(PATIENCE / 2).build();
+    let http = match client {
+        Ok(http) => http,
+        Err(error) => return vec![Finding::failed("http", error.to_string())],
+    };
     let (public, clerk, stripe, joxcoder, resend, redis) = tokio::join!(
         public_url(&http, config),
         clerk::findings(&http, config),
@@ -89,10 +90,14 @@ pub async fn services(config: &Config) -> Result<Vec<Finding>, reqwest::Error> {
         redis(config)
     );
     let mut all = vec![public, redis];
+    if upstream::trusts_nobody() {
+        let seen = "this system has none that are trusted: no https can be reached (install ca-certificates, or set SSL_CERT_FILE)";
+        all.push(Finding::note("certificates", seen));
+    }
     for findings in [clerk, stripe, vec![joxcoder, resend]] {
         all.extend(findings);
     }
-    Ok(all)
+    all
 }
 
 fn with_key(request: RequestBuilder, key: Option<&SecretString>) -> RequestBuilder {
@@ -143,7 +148,9 @@ async fn redis(config: &Config) -> Finding {
         return Finding::ok("redis", "none: each replica counts and caches for itself");
     };
     match crate::redis::reach(address).await {
-        Ok(()) => Finding::ok("redis", "it answers and can be written to"),
+        Ok(()) => {
+            Finding::ok("redis", "it answers, takes what is written and passes on what is said")
+        }
         Err(absence) => Finding::failed("redis", absence.to_string()),
     }
 }

@@ -67,7 +67,9 @@ pub(super) fn stripe_setup(mut reader: Reader<'_>) -> Result<StripeSetup, Config
     let public = var("public_url", "RELAY_PUBLIC_URL");
     let setup = StripeSetup {
         public_url: base(r, public, Safe::HttpsUnlessLoopback, None),
-        secret_key: SecretString::from(r.required(var("stripe.secret_key", "STRIPE_SECRET_KEY"))),
+        secret_key: SecretString::from(
+            r.required_word(var("stripe.secret_key", "STRIPE_SECRET_KEY")),
+        ),
         api_base: stripe_base(r),
     };
     reader.finish_part(setup)
@@ -98,7 +100,9 @@ fn base(r: &mut Reader<'_>, at: Key<'_>, safe: Safe, ending: Option<&str>) -> St
     };
     let plain = url.scheme() == "http" && (loopback || safe == Safe::Either);
     if url.host().is_none() || !(url.scheme() == "https" || plain) {
-        r.fault_at(at, "must be an https address (http only on loopback)");
+        let where_else = if safe == Safe::Either { "an http" } else { "an https" };
+        let but = if safe == Safe::Either { "" } else { " (http only on loopback)" };
+        r.fault_at(at, format!("must be {where_else} address{but}"));
     }
     let user = !url.username().is_empty() || url.password().is_some();
     if url.query().is_some() || url.fragment().is_some() || user {
@@ -175,7 +179,7 @@ fn clerk(r: &mut Reader<'_>) -> ClerkSettings {
     let ports = var("clerk.loopback_ports", "CLERK_LOOPBACK_PORTS");
     ClerkSettings {
         issuer: base(r, var("clerk.issuer", "CLERK_ISSUER"), Safe::HttpsUnlessLoopback, None),
-        client_id: r.required(var("clerk.client_id", "CLERK_OAUTH_CLIENT_ID")),
+        client_id: r.required_word(var("clerk.client_id", "CLERK_OAUTH_CLIENT_ID")),
         secret_key: r.secret(var("clerk.secret_key", "CLERK_SECRET_KEY")),
         api_url: base(r, api, Safe::HttpsUnlessLoopback, Some("/v1")),
         webhook_secrets: r
@@ -193,7 +197,9 @@ fn stripe(r: &mut Reader<'_>) -> StripeSettings {
     };
     let api_base = stripe_base(r);
     StripeSettings {
-        secret_key: SecretString::from(r.required(var("stripe.secret_key", "STRIPE_SECRET_KEY"))),
+        secret_key: SecretString::from(
+            r.required_word(var("stripe.secret_key", "STRIPE_SECRET_KEY")),
+        ),
         webhook_secrets,
         publishable_key: r.text(var("stripe.publishable_key", "STRIPE_PUBLISHABLE_KEY")),
         api_base,
@@ -216,7 +222,7 @@ fn joxcoder(r: &mut Reader<'_>) -> JoxCoderSettings {
     let context_tokens = Tokens(r.number(context, 1_024, 100_000_000));
     JoxCoderSettings {
         url: base(r, var("joxcoder.url", "JOXCODER_URL"), Safe::Either, Some("/v1")),
-        model: r.required(var("joxcoder.model", "JOXCODER_MODEL")),
+        model: r.required_word(var("joxcoder.model", "JOXCODER_MODEL")),
         token: r.secret(var("joxcoder.token", "HF_TOKEN")),
         counter: counter(r, context_tokens),
         context_tokens,

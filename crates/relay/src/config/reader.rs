@@ -126,8 +126,26 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// A key, a token or an id: one word.
+    pub(super) fn word(&mut self, key: Key<'_>) -> Option<String> {
+        let text = self.text(key)?;
+        if text.contains(|it: char| it.is_whitespace() || it.is_control()) {
+            self.fault_at(key, "must be one word; is there a comment behind it?");
+        }
+        Some(text)
+    }
+
+    /// A word that must be set.
+    pub(super) fn required_word(&mut self, key: Key<'_>) -> String {
+        let text = self.required(key);
+        if !text.is_empty() {
+            self.word(key);
+        }
+        text
+    }
+
     pub(super) fn secret(&mut self, key: Key<'_>) -> Option<SecretString> {
-        self.text(key).map(SecretString::from)
+        self.word(key).map(SecretString::from)
     }
 
     /// Anything that is written as text and parsed; `what` names it.

@@ -5,7 +5,7 @@
 //! process however that ends. A successor waits as long as a graceful stop may take. Commands that
 //! only read or grant need no lock.
 
-use super::DbError;
+use super::{DbError, keep_private};
 use std::fs::{File, TryLockError};
 use std::path::Path;
 use std::time::Duration;
@@ -24,7 +24,8 @@ impl Lock {
     pub(super) async fn of(database: &Path) -> Result<Self, DbError> {
         let mut path = database.as_os_str().to_owned();
         path.push("-lock");
-        let opened = File::options().create(true).write(true).truncate(false).open(&path);
+        let path = Path::new(&path);
+        let opened = keep_private(path).and_then(|()| File::options().append(true).open(path));
         let file = opened.map_err(|error| DbError::Lock(error.kind()))?;
         let until = Instant::now() + PATIENCE;
         let mut told = false;

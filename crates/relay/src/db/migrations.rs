@@ -29,6 +29,21 @@ fn refused(error: refinery::Error) -> DbError {
     DbError::Migration(Arc::new(error))
 }
 
+/// The version of the newest one that this program knows.
+fn newest(runner: &Runner) -> i64 {
+    runner.get_migrations().iter().map(|it| i64::from(it.version())).max().unwrap_or(0)
+}
+
+/// See [`newest`].
+pub(super) fn newest_of_sqlite() -> i64 {
+    newest(&embedded::sqlite::migrations::runner())
+}
+
+/// See [`newest`].
+pub(super) fn newest_of_postgres() -> i64 {
+    newest(&embedded::postgres::migrations::runner())
+}
+
 /// Applies what is missing to an SQLite file; answers how much that was.
 ///
 /// # Errors

@@ -21,12 +21,14 @@ mod log;
 mod migrations;
 mod postgres;
 mod sqlite;
+mod standing;
 mod value;
 
 pub use backup::{BackupError, backup};
 pub use lock::Lock;
 pub(crate) use postgres::Address;
 pub use postgres::{Fault, Held};
+pub use standing::Standing;
 pub use value::{Column, Param, Row, SqlValue};
 
 use crate::changes::Changes;
@@ -47,7 +49,7 @@ pub enum DbError {
     #[error("the database refused: {0}")]
     Sqlite(Arc<rusqlite::Error>),
     /// As [`DbError::Sqlite`], or PostgreSQL is not there.
-    #[error("the database refused: {0}")]
+    #[error("the database {stance}: {fault}", stance = stance(.0), fault = .0)]
     Postgres(Fault),
     /// A column did not hold what the program expected.
     #[error("column {index} of a row does not hold {expected}")]
@@ -72,9 +74,31 @@ pub enum DbError {
     /// The file beside the database that says who serves it.
     #[error("the database's lock file cannot be used: {0}")]
     Lock(std::io::ErrorKind),
+    /// There is no database, and none can be made where it is to be.
+    #[error("the database's file cannot be made: {0}")]
+    File(std::io::ErrorKind),
     /// The migrations could not be applied.
-    #[error("the migrations could not be applied: {0}")]
+    #[error("the migrations could not be applied: {}", with_causes(.0))]
     Migration(Arc<refinery::Error>),
+}
+
+/// What an error says, and what caused it: the outermost alone often says too little.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut said = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !said.ends_with(&more) {
+            said.push_str(": ");
+            said.push_str(&more);
+        }
+        cause = error.source();
+    }
+    said
+}
+
+fn stance(fault: &Fault) -> &'static str {
+    if fault.is_absence() { "cannot be reached" } else { "refused" }
 }
 
 impl From<rusqlite::Error> for DbError {
@@ -279,6 +303,15 @@ impl Db {
         self.read(|tx| tx.query_one("SELECT COUNT(*) FROM people WHERE id = ''", &[], |_| Ok(())))
             .await
     }
+}
+
+/// Makes a file, if need be, that its owner alone can read; SQLite gives its log the same rights.
+pub(crate) fn keep_private(path: &Path) -> std::io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.append(true).create(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(drop)
 }
 
 /// Tells other replicas by `NOTIFY` whom a commit has changed.

@@ -10,7 +10,7 @@
 
 use super::checkpoint::Bell;
 use super::job::{Job, caught, job};
-use super::{DbError, Engine, Tx, log, migrations};
+use super::{DbError, Engine, Tx, keep_private, log, migrations};
 use crate::changes::Changes;
 use crate::clock::Clock;
 use autocrea_protocol::{UnixMillis, UserId};
@@ -65,6 +65,8 @@ struct Readers {
 
 impl Sqlite {
     pub(super) fn open(path: &Path, clock: Clock, changes: Changes) -> Result<Self, DbError> {
+        // What is wrong with the file is said by SQLite.
+        keep_private(path).ok();
         let mut connection = Connection::open(path)?;
         connection.busy_timeout(BUSY)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;

@@ -18,6 +18,7 @@ use redis::{AsyncConnectionConfig, Client, FromRedisValue, IntoConnectionInfo, R
 use secrecy::{ExposeSecret, SecretString};
 use std::fmt::Display;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -37,9 +38,22 @@ pub enum Absence {
     /// It did not answer in time.
     #[error("it did not answer in time")]
     Silent,
-    /// It refused, or the connection did. Only the kind is said: an address carries a password.
-    #[error("{}", .0.category())]
+    /// It refused, or the connection did.
+    #[error("{}", why(.0))]
     Refused(#[from] RedisError),
+}
+
+/// Why something was refused. Of what Redis answered only the code is said, and of an address that
+/// cannot be used nothing: either may carry what is nobody's business.
+fn why(error: &RedisError) -> String {
+    match error.code() {
+        Some("NOAUTH") => "it wants a password (NOAUTH)".to_owned(),
+        Some("WRONGPASS") => "it does not take this user or password (WRONGPASS)".to_owned(),
+        Some("NOPERM") => "its user may not do what the relay needs (NOPERM)".to_owned(),
+        Some(code) => format!("it refused ({code})"),
+        None if error.is_io_error() => error.to_string(),
+        None => error.category().to_owned(),
+    }
 }
 
 /// A handle; cheap to clone.
@@ -58,6 +72,8 @@ struct Line {
     mark: String,
     patience: Duration,
     connected: watch::Sender<Connected>,
+    /// That its user may not do something has been said.
+    complained: AtomicBool,
 }
 
 /// The task that connects again; it goes with the last handle.
@@ -105,12 +121,18 @@ impl Redis {
         patience: Duration,
     ) -> Result<Self, RedisError> {
         let connected = watch::Sender::default();
-        let line = Arc::new(Line { client: client(address)?, mark, patience, connected });
+        let line = Arc::new(Line {
+            client: client(address)?,
+            mark,
+            patience,
+            connected,
+            complained: AtomicBool::new(false),
+        });
         let keeper = Keeper(tokio::spawn(keep(Arc::clone(&line))));
         Ok(Self { line, _keeper: Arc::new(keeper) })
     }
 
-    /// Asks it something; `None` if it is away.
+    /// Asks it something; `None` if it is away, or its user may not.
     pub async fn ask<T: FromRedisValue>(
         &self,
         question: impl AsyncFnOnce(MultiplexedConnection) -> Result<T, RedisError>,
@@ -118,6 +140,10 @@ impl Redis {
         let (number, connection) = self.line.connected.borrow().clone()?;
         let fault = match timeout(self.line.patience, question(connection)).await {
             Ok(Ok(answer)) => return Some(answer),
+            Ok(Err(refusal)) if refusal.code() == Some("NOPERM") => {
+                self.line.may_not(refusal);
+                return None;
+            }
             Ok(Err(refusal)) => Absence::Refused(refusal),
             Err(_) => Absence::Silent,
         };
@@ -144,6 +170,14 @@ impl Redis {
 }
 
 impl Line {
+    /// It is there all the same, and there is no use in connecting again.
+    fn may_not(&self, refusal: RedisError) {
+        if !self.complained.swap(true, Ordering::Relaxed) {
+            let fault = Absence::Refused(refusal);
+            tracing::error!(%fault, "Redis refuses some of what is asked of it; going on without that");
+        }
+    }
+
     fn lost(&self, number: u64, fault: &Absence) {
         let was_there = self.connected.send_if_modified(|connected| {
             let is_it = connected.as_ref().is_some_and(|(known, _)| *known == number);
@@ -158,12 +192,21 @@ impl Line {
     }
 }
 
-/// Asks a Redis at this address whether it takes what the relay writes.
+/// Asks a Redis at this address whether it takes what the relay asks of it: writing, publishing and
+/// listening.
 ///
 /// # Errors
 /// Why not.
 pub async fn reach(address: &SecretString) -> Result<(), Absence> {
-    connect(&client(address)?, "check").await.map(drop)
+    let client = client(address)?;
+    let mut connection = connect(&client, "check").await?;
+    let channel = "autocrea:check:changes:all";
+    let told = async {
+        client.get_async_pubsub().await?.subscribe(channel).await?;
+        redis::cmd("PUBLISH").arg(channel).arg("").query_async::<u64>(&mut connection).await?;
+        Ok(())
+    };
+    timeout(CONNECT, told).await.unwrap_or(Err(Absence::Silent))
 }
 
 /// Whether there can be a Redis at this address.

@@ -7,6 +7,7 @@ use axum::extract::State;
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Json;
 
@@ -24,10 +25,13 @@ pub(super) async fn alive() -> Json<Health> {
     Json(WELL)
 }
 
+/// Whoever asks will ask again soon.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// `GET /readyz`: the database answers and is migrated, and the relay is not stopping.
 pub(super) async fn ready(State(app): State<Arc<App>>) -> Result<Json<Health>, ApiError> {
-    let stopping = app.stopping.is_cancelled();
-    if stopping || app.db.ready().await.is_err() {
+    let asked = tokio::time::timeout(PATIENCE, app.db.ready());
+    if app.stopping.is_cancelled() || !matches!(asked.await, Ok(Ok(()))) {
         return Err(ApiError::new(ErrorCode::UpstreamUnavailable));
     }
     Ok(Json(WELL))

@@ -63,7 +63,7 @@ impl Envelope {
     /// Reads an event's raw body.
     ///
     /// # Errors
-    /// When it is not JSON, or has no id, type or object.
+    /// When it is not JSON, or has no id or type.
     pub fn read(body: &[u8]) -> Result<Self, NotAnEvent> {
         let text = std::str::from_utf8(body).map_err(|_| NotAnEvent)?;
         let event: Event = serde_json::from_str(text).map_err(|_| NotAnEvent)?;
@@ -73,7 +73,7 @@ impl Envelope {
     /// The same, from JSON that was parsed already.
     ///
     /// # Errors
-    /// When it has no id, type or object.
+    /// When it has no id or type.
     pub fn of(event: &Value) -> Result<Self, NotAnEvent> {
         let read = Event::deserialize(event).map_err(|_| NotAnEvent)?;
         read.envelope(|| mentioned(&event["data"]))
@@ -95,12 +95,15 @@ struct Event {
     kind: Field,
     #[serde(default)]
     created: Field,
-    data: Data,
+    /// Absent in the thin events of Stripe's second API.
+    #[serde(default)]
+    data: Option<Data>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
+#[serde(default)]
 struct Data {
-    object: Object,
+    object: Option<Object>,
 }
 
 /// What is read of the object that it is about, whichever that is.
@@ -194,7 +197,7 @@ impl Event {
         let id = self.id.text().filter(|id| !id.is_empty()).ok_or(NotAnEvent)?;
         let kind = self.kind.text().filter(|kind| !kind.is_empty()).ok_or(NotAnEvent)?;
         let handled = HANDLED.contains(&kind.as_str());
-        let object = self.data.object;
+        let object = self.data.and_then(|data| data.object).unwrap_or_default();
         let object_type = object.object.text();
         let object_id = object.id.text();
         let is = |name: &str| object_type.as_deref() == Some(name);
@@ -326,12 +329,24 @@ mod tests {
     }
 
     #[test]
+    fn a_thin_event_is_kept_although_it_holds_no_object() {
+        for thin in [
+            r#"{"id":"evt_1","object":"v2.core.event","type":"v1.billing.meter.no_meter_found"}"#,
+            r#"{"id":"evt_1","type":"x","data":null}"#,
+            r#"{"id":"evt_1","type":"x","data":{"reason":"y"}}"#,
+        ] {
+            let read = Envelope::read(thin.as_bytes()).expect("an event");
+            assert_eq!((read.id.as_str(), read.object_id, read.customer), ("evt_1", None, None));
+        }
+    }
+
+    #[test]
     fn what_is_not_an_event_is_said_to_be_none() {
         for body in [
             "",
             "[]",
             "{}",
-            r#"{"id":"evt_1","type":"x"}"#,
+            r#"{"id":"evt_1"}"#,
             r#"{"id":"","type":"x","data":{"object":{}}}"#,
             "nul",
         ] {

@@ -168,7 +168,6 @@ fn check_says_of_each_service_whether_it_can_be_reached() {
     assert_eq!(code, 69);
     for (service, works) in [
         ("configuration", true),
-        ("database", true),
         ("clerk", false),
         ("stripe", false),
         ("joxcoder", false),

@@ -1,10 +1,12 @@
 //! From a `postgres://` address to a connection.
 //!
 //! Encrypted unless the server is on this machine or the address says `sslmode=disable`. Whoever is
-//! encrypted to is also verified, by the public authorities or by those in `sslrootcert=FILE`;
-//! `verify-ca` and `verify-full` are taken as `require`, which is no less here.
+//! encrypted to is also verified, by the authorities that the system trusts (`sslrootcert=system` says
+//! the same) or by those in `sslrootcert=FILE`; `verify-ca` and `verify-full` are taken as `require`,
+//! which is no less here.
 
 use super::fault::Fault;
+use crate::upstream;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
@@ -17,6 +19,8 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use url::form_urlencoded;
 
 const PATIENCE: Duration = Duration::from_secs(5);
+/// For all of a connection's beginning: a server may take the call and say nothing.
+const WHOLE_PATIENCE: Duration = Duration::from_secs(10);
 /// A peer that is gone is noticed: its locks are given back.
 const SILENCE: Duration = Duration::from_secs(20);
 /// What each connection is told at its beginning: no transaction waits for ever, nor holds a row
@@ -27,7 +31,8 @@ const MANNERS: &str = "-c idle_in_transaction_session_timeout=60s -c lock_timeou
 #[derive(Clone)]
 pub(crate) struct Address {
     config: Config,
-    tls: MakeRustlsConnect,
+    /// Where others than the system's are trusted.
+    tls: Option<MakeRustlsConnect>,
 }
 
 /// The half of a connection that moves its bytes.
@@ -82,7 +87,8 @@ impl Address {
             .connect_timeout(PATIENCE)
             .keepalives_idle(SILENCE)
             .tcp_user_timeout(SILENCE);
-        let tls = MakeRustlsConnect::new(tls(authorities.as_deref())?);
+        let others = authorities.filter(|file| file != "system");
+        let tls = others.map(|file| trusting(&file)).transpose()?.map(MakeRustlsConnect::new);
         Ok(Self { config, tls })
     }
 
@@ -97,11 +103,17 @@ impl Address {
 
     /// Connects.
     pub(super) async fn connect(&self) -> Result<(Client, Box<dyn Wire>), Fault> {
+        let connected = tokio::time::timeout(WHOLE_PATIENCE, self.begin()).await;
+        connected.unwrap_or_else(|_| Err(Fault::said("it did not answer in time")))
+    }
+
+    async fn begin(&self) -> Result<(Client, Box<dyn Wire>), Fault> {
         if self.config.get_ssl_mode() == SslMode::Disable {
             let (client, connection) = self.config.connect(NoTls).await?;
             return Ok((client, Box::new(connection)));
         }
-        let (client, connection) = self.config.connect(self.tls.clone()).await?;
+        let tls = self.tls.clone().unwrap_or_else(|| MakeRustlsConnect::new(upstream::tls()));
+        let (client, connection) = self.config.connect(tls).await?;
         Ok((client, Box::new(connection)))
     }
 }
@@ -113,18 +125,13 @@ fn here(host: &Host) -> bool {
     }
 }
 
-fn tls(authorities: Option<&str>) -> Result<ClientConfig, Fault> {
+/// Encryption to whoever one of these authorities vouches for.
+fn trusting(file: &str) -> Result<ClientConfig, Fault> {
+    let unreadable = || Fault::said("the file of its sslrootcert cannot be read");
     let mut roots = RootCertStore::empty();
-    match authorities {
-        None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
-        Some(file) => {
-            let unreadable = || Fault::said("the file of its sslrootcert cannot be read");
-            let read = CertificateDer::pem_file_iter(file).map_err(|_| unreadable())?;
-            for certificate in read {
-                let added = certificate.ok().and_then(|it| roots.add(it).ok());
-                added.ok_or_else(unreadable)?;
-            }
-        }
+    for certificate in CertificateDer::pem_file_iter(file).map_err(|_| unreadable())? {
+        let added = certificate.ok().and_then(|it| roots.add(it).ok());
+        added.ok_or_else(unreadable)?;
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider)

@@ -1,5 +1,6 @@
 //! What PostgreSQL refused, in words that name no row.
 
+use crate::db::with_causes;
 use std::fmt;
 use tokio_postgres::error::SqlState;
 
@@ -39,7 +40,7 @@ impl From<tokio_postgres::Error> for Fault {
                 code: Some(refusal.code().code().to_owned()),
                 said: refusal.message().to_owned(),
             },
-            None => Self { code: None, said: error.to_string() },
+            None => Self { code: None, said: with_causes(&error) },
         }
     }
 }

@@ -108,12 +108,11 @@ impl Line {
         }
     }
 
-    /// Says what is still to be said and ends.
-    pub(super) fn close(&self) {
+    /// Says what is still to be said and ends, by `until` at the latest.
+    pub(super) fn close(&self, until: Instant) {
         self.words.send(Word::Close).ok();
-        let thread = self.thread.lock().take();
-        if thread.is_some_and(|thread| thread.join().is_err()) {
-            tracing::error!("the thread between replicas had panicked");
+        if let Some(thread) = self.thread.lock().take() {
+            super::ended(thread, until);
         }
     }
 }

@@ -38,6 +38,7 @@ const CONNECTIONS: usize = 16;
 /// While the server has been away for no longer, work waits for it; later it fails at once.
 const PATIENCE: Duration = Duration::from_secs(5);
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const ONE_SECOND: Duration = Duration::from_secs(1);
 
 pub(super) struct Postgres {
     shared: Arc<Shared>,
@@ -54,6 +55,19 @@ struct Shared {
     diverted: OnceLock<UnboundedSender<BTreeSet<UserId>>>,
     /// When the server was last known to be there.
     seen: Mutex<Instant>,
+    /// When somebody last said that it is not.
+    missed: Mutex<Option<Instant>>,
+}
+
+impl Shared {
+    /// Says that the server is away; not more than once a second, however many look for it.
+    fn miss(&self, fault: &Fault) {
+        let mut missed = self.missed.lock();
+        if missed.is_none_or(|at| at.elapsed() >= ONE_SECOND) {
+            *missed = Some(Instant::now());
+            tracing::error!(%fault, "the database cannot be reached");
+        }
+    }
 }
 
 #[derive(Default)]
@@ -82,6 +96,7 @@ impl Postgres {
             more: Condvar::new(),
             diverted: OnceLock::new(),
             seen: Mutex::new(Instant::now()),
+            missed: Mutex::default(),
         };
         Ok(Self { shared: Arc::new(shared), line })
     }
@@ -145,7 +160,8 @@ fn migrated(address: Address) -> Result<(), DbError> {
 }
 
 impl Drop for Postgres {
-    /// What has been queued is still written, and told to the other replicas.
+    /// What has been queued is still written, and told to the other replicas; but a server that does
+    /// not answer is not waited for.
     fn drop(&mut self) {
         let workers = {
             let mut queue = self.shared.queue.lock();
@@ -153,12 +169,25 @@ impl Drop for Postgres {
             std::mem::take(&mut queue.workers)
         };
         self.shared.more.notify_all();
+        let until = Instant::now() + PATIENCE;
         for worker in workers {
-            if worker.join().is_err() {
-                tracing::error!("a thread of the database's had panicked");
-            }
+            ended(worker, until);
         }
-        self.line.close();
+        self.line.close(until);
+    }
+}
+
+/// Waits for the end of a thread, unless it does not come.
+fn ended(thread: JoinHandle<()>, until: Instant) {
+    while !thread.is_finished() {
+        if Instant::now() >= until {
+            tracing::warn!("the database does not answer; what was asked of it last is given up");
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    if thread.join().is_err() {
+        tracing::error!("a thread of the database's had panicked");
     }
 }
 
@@ -221,7 +250,7 @@ impl Worker {
                     pause *= 2;
                 }
                 Err(fault) => {
-                    tracing::error!(%fault, "the database cannot be reached");
+                    self.shared.miss(&fault);
                     return Err(fault);
                 }
             }

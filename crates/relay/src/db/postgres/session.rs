@@ -19,6 +19,8 @@ use tokio::runtime::Runtime;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Error, Row, Statement};
 
+/// No statement of ours takes longer: a server that has taken one and says nothing has stopped.
+const SILENT: Duration = Duration::from_secs(300);
 /// After so much silence a connection is looked at before it is used.
 const TRUSTED_FOR: Duration = Duration::from_millis(20);
 
@@ -194,8 +196,7 @@ impl Session {
             ahead.and(answers)
         });
         *used = Instant::now();
-        answered.map_err(|error| {
-            let fault = Fault::from(error);
+        answered.map_err(|fault| {
             failed.get_or_insert(fault.clone());
             DbError::Postgres(fault)
         })
@@ -217,8 +218,7 @@ impl Session {
         let text = translated(sql);
         let Self { client, wire, runtime, .. } = self;
         let prepared = drive(runtime, wire, client.prepare(&text));
-        let statement = prepared.map_err(|error| {
-            let fault = Fault::from(error);
+        let statement = prepared.map_err(|fault| {
             self.failed.get_or_insert(fault.clone());
             DbError::Postgres(fault)
         })?;
@@ -240,18 +240,27 @@ async fn sent(client: &Client, ahead: &[Ahead]) -> Result<(), Error> {
     join_all(all).await.into_iter().collect()
 }
 
-/// Moves the connection's bytes until `future` has its answer.
+/// Moves the connection's bytes until `future` has its answer. A connection on which none comes is
+/// given up.
 fn drive<T>(
     runtime: &Runtime,
     wire: &mut Option<Box<dyn Wire>>,
     future: impl Future<Output = Result<T, Error>>,
-) -> Result<T, Error> {
+) -> Result<T, Fault> {
     let mut future = pin!(future);
-    runtime.block_on(std::future::poll_fn(|cx| {
-        turn(wire, cx);
-        // What this asks for wakes the connection, and so this function, once more.
-        future.as_mut().poll(cx)
-    }))
+    let answered = runtime.block_on(async {
+        let answered = std::future::poll_fn(|cx| {
+            turn(wire, cx);
+            // What this asks for wakes the connection, and so this function, once more.
+            future.as_mut().poll(cx)
+        });
+        tokio::time::timeout(SILENT, answered).await
+    });
+    let Ok(answered) = answered else {
+        *wire = None;
+        return Err(Fault::said("it did not answer in time"));
+    };
+    Ok(answered?)
 }
 
 fn turn(wire: &mut Option<Box<dyn Wire>>, cx: &mut Context<'_>) {

@@ -5,6 +5,7 @@
 //! what is gone is gone from the files.
 
 use super::{PAGE_BYTES, Page, SpoolError, Store, chunk, from_sql, to_sql};
+use crate::db::keep_private;
 use crate::generation::live::{Key, Live};
 use autocrea_protocol::{UnixMillis, UserId};
 use bytes::BytesMut;
@@ -49,20 +50,11 @@ pub(super) struct Writer {
 
 /// Opens the file, making it if need be.
 pub(super) fn open(path: &Path) -> Result<(Writer, Reader), SpoolError> {
-    keep_private(path)?;
+    keep_private(path).map_err(SpoolError::File)?;
     let mut db = connect(path)?;
     prepare(&mut db)?;
     let reader = Reader(Arc::new(Mutex::new(connect(path)?)));
     Ok((Writer { db, log_holds_removed: false }, reader))
-}
-
-/// Makes the file, if need be, readable to its owner alone; SQLite gives its log the same rights.
-fn keep_private(path: &Path) -> Result<(), SpoolError> {
-    let mut options = std::fs::OpenOptions::new();
-    options.append(true).create(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map(drop).map_err(SpoolError::File)
 }
 
 fn connect(path: &Path) -> Result<Connection, SpoolError> {

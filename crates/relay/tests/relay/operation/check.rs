@@ -1,8 +1,10 @@
 //! `autocrea-relay check`: one page, and each thing that can be wrong found by its own line.
 
 use crate::program::{relay, run};
+use crate::support::place::Place;
 use crate::support::shop::{call, open, stripe};
 use crate::support::{World, environment};
+use std::time::{Duration, Instant};
 
 async fn check(world: &World, variables: &[(&str, &str)]) -> (i32, String, String) {
     let mut command = relay();
@@ -119,6 +121,48 @@ async fn a_model_that_sleeps_is_well() {
     let (code, said, _) = check(&world, &[("JOXCODER_URL", &url)]).await;
     assert_eq!(code, 0, "{said}");
     assert!(line(&said, "joxcoder").contains(": ok"), "{said}");
+}
+
+#[tokio::test]
+async fn a_database_that_is_to_come_is_neither_made_nor_migrated() {
+    let world = open().await;
+    let bare = Place::bare();
+    let (url, beginning) = (bare.url(), "database: note, ");
+    let (code, said, _) = check(&world, &[("DATABASE_URL", &url)]).await;
+    assert_eq!(code, 0, "{said}");
+    assert!(line(&said, "database").starts_with(beginning), "{said}");
+    let (_, again, _) = check(&world, &[("DATABASE_URL", &url)]).await;
+    assert_eq!(line(&again, "database"), line(&said, "database"), "it is as it was");
+    let made = std::fs::read_dir(bare.path()).expect("a folder").count();
+    assert_eq!(made, 0, "nothing was left there");
+
+    let mut migrate = relay();
+    migrate.arg("migrate");
+    migrate.envs(environment(
+        &world.sandbox,
+        &world.relay.url(),
+        &world.place,
+        &[("DATABASE_URL", &url)],
+    ));
+    tokio::task::spawn_blocking(move || run(&mut migrate)).await.expect("ran");
+    let (_, said, _) = check(&world, &[("DATABASE_URL", &url)]).await;
+    assert!(line(&said, "database").contains(": ok, reachable, migrated"), "{said}");
+}
+
+/// Takes calls and says nothing.
+#[tokio::test]
+async fn a_database_that_says_nothing_is_not_waited_for_and_the_rest_is_said() {
+    let world = open().await;
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let port = silent.local_addr().expect("an address").port();
+    let url = format!("postgres://ana:hunter2@127.0.0.1:{port}/relay");
+    let asked = Instant::now();
+    let (code, said, error) = check(&world, &[("DATABASE_URL", &url)]).await;
+    assert!(asked.elapsed() < Duration::from_secs(60), "it waits and waits");
+    assert_eq!(code, 69, "{said}");
+    assert!(line(&said, "database").contains("did not answer in time"), "{said}");
+    assert!(line(&said, "clerk").contains(": ok"), "{said}");
+    assert!(!(said + &error).contains("hunter2"));
 }
 
 #[test]

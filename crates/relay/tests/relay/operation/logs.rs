@@ -67,7 +67,8 @@ async fn a_whole_story(served: &Served) -> Vec<String> {
 #[tokio::test]
 async fn nothing_private_is_in_the_log_even_when_everything_of_ours_is() {
     for format in ["text", "json"] {
-        let filter = "autocrea_relay=trace,autocrea_protocol=trace,info";
+        // tokio_postgres would tell every statement with its parameters.
+        let filter = "autocrea_relay=trace,autocrea_protocol=trace,tokio_postgres=trace,info";
         let served = Served::with(&[("RUST_LOG", filter), ("LOG_FORMAT", format)]).await;
         let mut private = a_whole_story(&served).await;
         let environment = served.sandbox.relay_env(&served.url);

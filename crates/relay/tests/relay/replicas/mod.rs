@@ -3,6 +3,7 @@
 mod pair;
 
 mod changes;
+mod frozen;
 mod generations;
 mod limits;
 mod loss;

@@ -26,7 +26,21 @@ impl Served {
     pub async fn with(variables: &[(&str, &str)]) -> Self {
         rustls::crypto::ring::default_provider().install_default().ok();
         let sandbox = Sandbox::start(Options::default()).await.expect("a sandbox");
-        let place = Place::new();
+        Self::at(sandbox, Place::new(), variables).await
+    }
+
+    /// On PostgreSQL, behind somebody who is given its port and answers another.
+    pub async fn behind<B>(between: impl AsyncFnOnce(u16) -> (u16, B)) -> (Self, B) {
+        rustls::crypto::ring::default_provider().install_default().ok();
+        let sandbox = Sandbox::start(Options::default()).await.expect("a sandbox");
+        let place = Place::shared();
+        let mut address = url::Url::parse(&place.url()).expect("an address");
+        let (port, between) = between(address.port().expect("a port")).await;
+        address.set_port(Some(port)).expect("a port");
+        (Self::at(sandbox, place, &[("DATABASE_URL", address.as_str())]).await, between)
+    }
+
+    async fn at(sandbox: Sandbox, place: Place, variables: &[(&str, &str)]) -> Self {
         let port = free_port();
         let url = format!("http://127.0.0.1:{port}");
         let environment = environment(&sandbox, &url, &place, variables);
