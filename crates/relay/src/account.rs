@@ -320,7 +320,8 @@ pub struct ProfileEdit {
     pub marketing_emails: Option<bool>,
 }
 
-/// Writes what a person changed about themselves.
+/// Writes what a person changed about themselves. Only what their snapshot shows makes a new version of
+/// it.
 ///
 /// # Errors
 /// If the database refuses.
@@ -329,16 +330,26 @@ pub fn edit_profile(tx: &mut Tx<'_>, user: &UserId, edit: &ProfileEdit) -> Resul
         return Ok(());
     }
     tx.hold_person(user)?;
-    let now = tx.now();
+    let mut seen = 0;
     if let Some(name) = &edit.name {
-        tx.execute("UPDATE people SET own_name = ?2 WHERE id = ?1", &[user, name])?;
+        seen += tx.execute(
+            "UPDATE people SET own_name = ?2 WHERE id = ?1 AND own_name IS DISTINCT FROM ?2",
+            &[user, name],
+        )?;
     }
     if let Some(locale) = edit.locale {
-        tx.execute("UPDATE people SET locale = ?2 WHERE id = ?1", &[user, &locale.as_str()])?;
+        seen += tx.execute(
+            "UPDATE people SET locale = ?2 WHERE id = ?1 AND locale <> ?2",
+            &[user, &locale.as_str()],
+        )?;
     }
     if let Some(wanted) = edit.marketing_emails {
         tx.execute("UPDATE people SET marketing_emails = ?2 WHERE id = ?1", &[user, &wanted])?;
     }
+    if seen == 0 {
+        return Ok(());
+    }
+    let now = tx.now();
     tx.execute("UPDATE people SET updated_at = ?2 WHERE id = ?1", &[user, &now])?;
     tx.touch(user)
 }

@@ -221,9 +221,9 @@ fn hash(token: &str) -> TokenHash {
     Sha256::digest(token.as_bytes()).into()
 }
 
-/// What is not blank.
+/// What is not blank, without what no text of a person's has and PostgreSQL cannot keep.
 pub(super) fn said(text: Option<String>) -> Option<String> {
-    text.filter(|it| !it.trim().is_empty())
+    text.map(|it| it.replace('\0', "")).filter(|it| !it.trim().is_empty())
 }
 
 pub(super) fn full_name(given: Option<String>, family: Option<String>) -> Option<String> {

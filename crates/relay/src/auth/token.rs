@@ -7,8 +7,11 @@
 
 use super::TokenError;
 use autocrea_protocol::UserId;
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD as URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 const ALLOWED: [Algorithm; 2] = [Algorithm::RS256, Algorithm::ES256];
 const SKEW_SECS: u64 = 5;
@@ -64,11 +67,25 @@ pub fn examine(token: &str) -> Result<Asked, TokenError> {
     if !matches!(typ.as_str(), "at+jwt" | "application/at+jwt") {
         return Err(TokenError::Refused("typ"));
     }
+    if has_critical(token) {
+        return Err(TokenError::Refused("crit"));
+    }
     if !ALLOWED.contains(&header.alg) {
         return Err(TokenError::Refused("alg"));
     }
     let kid = header.kid.ok_or(TokenError::Refused("kid is missing"))?;
     Ok(Asked { algorithm: header.alg, kid })
+}
+
+/// Whether a token demands that something be understood which we do not know (RFC 7515, 4.1.11).
+fn has_critical(token: &str) -> bool {
+    #[derive(Deserialize)]
+    struct Header {
+        crit: Option<IgnoredAny>,
+    }
+    let encoded = token.split('.').next().unwrap_or_default();
+    let header = URL_SAFE_NO_PAD.decode(encoded).unwrap_or_default();
+    serde_json::from_slice::<Header>(&header).is_ok_and(|header| header.crit.is_some())
 }
 
 /// Whose token it is, if `key` signed it and it is good now.
@@ -93,10 +110,31 @@ pub fn subject(
     if claims.client_id.as_deref() != Some(expected.client_id) {
         return Err(TokenError::Refused("client_id"));
     }
-    if claims.sub.is_empty() {
+    if claims.sub.is_empty() || claims.sub.contains(char::is_control) {
         return Err(TokenError::Refused("sub"));
     }
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it saturates")]
     let expires_at = claims.exp as u64;
     Ok(Good { user: UserId(claims.sub), expires_at })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn with(name: &str, value: &Value) -> Result<Asked, TokenError> {
+        let mut header = json!({"typ": "at+jwt", "alg": "RS256", "kid": "one"});
+        header[name] = value.clone();
+        examine(&format!("{}.e30.c2ln", URL_SAFE_NO_PAD.encode(header.to_string())))
+    }
+
+    #[test]
+    fn what_a_header_calls_critical_is_not_passed_over() {
+        assert!(with("x", &json!(["b64"])).is_ok());
+        assert!(with("crit", &Value::Null).is_ok());
+        for critical in [json!(["b64"]), json!([]), json!("b64")] {
+            assert_eq!(with("crit", &critical), Err(TokenError::Refused("crit")));
+        }
+    }
 }

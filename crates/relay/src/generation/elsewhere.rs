@@ -98,6 +98,11 @@ impl Generations {
             }
             Some(_) => {
                 live.is_spooled_until(kept);
+                if kept == 0
+                    && let Some(notice) = self.0.spool.waking_of(&live.key).await?
+                {
+                    live.is_waking(notice);
+                }
                 Ok(false)
             }
             // Whoever it was of has left.

@@ -103,6 +103,9 @@ pub enum Step {
     Nothing,
 }
 
+/// That the endpoint is waking up: which notice of the kind it is, and when the next try is.
+pub type Notice = (u64, Duration);
+
 #[derive(Debug, Default)]
 struct Tail {
     frames: VecDeque<(u64, Bytes)>,
@@ -111,7 +114,7 @@ struct Tail {
     last: u64,
     spooled: u64,
     stuck: bool,
-    waking: Option<(u64, Duration)>,
+    waking: Option<Notice>,
     end: Option<End>,
     broken_off: bool,
 }
@@ -167,6 +170,15 @@ impl Live {
         if last > tail.last {
             (tail.last, tail.spooled) = (last, last);
             drop(tail);
+            self.changed.send_replace(());
+        }
+    }
+
+    /// For one that runs elsewhere: its endpoint is waking up.
+    pub fn is_waking(&self, notice: Notice) {
+        let is_news =
+            self.tail.lock().waking.replace(notice).is_none_or(|(known, _)| known < notice.0);
+        if is_news {
             self.changed.send_replace(());
         }
     }

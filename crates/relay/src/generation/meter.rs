@@ -106,11 +106,16 @@ impl Meter {
         self.counted.unwrap_or_else(|| self.estimate()).min(self.ceiling.output)
     }
 
+    /// Within the reserve; where it is more than that, the output is what was allowed of it at most, and
+    /// the input the rest.
     fn bounded(&self, input: Tokens, output: Tokens) -> Usage {
         let reserve = self.ceiling.total();
-        let input_tokens = input.at_least_zero().min(reserve);
-        let output_tokens = output.at_least_zero().min(reserve - input_tokens);
-        Usage { input_tokens, output_tokens }
+        let (input, output) = (input.at_least_zero().min(reserve), output.at_least_zero());
+        if output <= reserve - input {
+            return Usage { input_tokens: input, output_tokens: output };
+        }
+        let output = output.min(self.ceiling.output);
+        Usage { input_tokens: input.min(reserve - output), output_tokens: output }
     }
 }
 
@@ -142,6 +147,19 @@ mod tests {
         assert_eq!(zero, Usage { input_tokens: Tokens(0), output_tokens: Tokens(0) });
         let own = meter.whole(&reported(None, None)).await;
         assert_eq!(own, Usage { input_tokens: Tokens(10), output_tokens: Tokens(4) });
+    }
+
+    #[tokio::test]
+    async fn a_count_beyond_all_reason_costs_the_reserve_and_hides_no_output() {
+        let mut meter = meter(300);
+        meter.hear(&piece("hola"));
+        for (given, kept) in
+            [((10_000, 5), (305, 5)), ((10_000, 10_000), (10, 300)), ((5, 9_000), (10, 300))]
+        {
+            let usage = meter.whole(&reported(Some(given.0), Some(given.1))).await;
+            let (input_tokens, output_tokens) = (Tokens(kept.0), Tokens(kept.1));
+            assert_eq!(usage, Usage { input_tokens, output_tokens }, "{given:?}");
+        }
     }
 
     #[test]

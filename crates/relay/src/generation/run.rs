@@ -21,10 +21,14 @@ pub(super) async fn run(
     question: Question,
     meter: Meter,
 ) -> Outcome {
+    let waking = |retry_in| {
+        live.waking(retry_in);
+        spool.waking(&live.key, retry_in);
+    };
     let asked = tokio::select! {
         biased;
         reason = live.stopped() => return stopped(reason, Usage::default()),
-        asked = joxcoder.ask(&question, |retry_in| live.waking(retry_in)) => asked,
+        asked = joxcoder.ask(&question, waking) => asked,
     };
     // Megabytes of prompt need not be held while the answer streams.
     drop(question);

@@ -154,7 +154,12 @@ fn read_frame(
         "" => return Ok(()),
         _ => {}
     }
-    let chunk: Chunk<'_> = serde_json::from_str(&frame.data).map_err(|_| ReadError::NotAChunk)?;
+    let chunk: Chunk<'_> = match serde_json::from_str(&frame.data) {
+        Ok(chunk) => chunk,
+        // Chunks have no name; what has one, such as a ping, may be anything.
+        Err(_) if !matches!(frame.event.as_str(), "message" | "error") => return Ok(()),
+        Err(_) => return Err(ReadError::NotAChunk),
+    };
     if chunk.error.is_some() || frame.event == "error" {
         return Err(ReadError::Reported);
     }
@@ -271,6 +276,17 @@ mod tests {
         let block = vec![b'x'; 1 << 16];
         let fault = (0..32).find_map(|_| reader.push(&block, &mut Batch::default()).err());
         assert!(matches!(fault, Some(ReadError::TooLarge(_))));
+    }
+
+    #[test]
+    fn what_has_a_name_of_its_own_is_no_chunk_and_no_fault() {
+        let wire = format!("event: ping\ndata: alive\n\n{}", event("hola"));
+        let (result, batch, _) = read(&wire);
+        assert!(result.is_ok());
+        assert_eq!(batch.text, "hola");
+        for fault in ["data: alive\n\n", "event: error\ndata: out of memory\n\n"] {
+            assert!(read(fault).0.is_err(), "{fault}");
+        }
     }
 
     proptest! {

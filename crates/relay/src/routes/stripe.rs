@@ -151,7 +151,7 @@ pub(super) async fn webhooks(
     let event = Envelope::read(&body).map_err(|error| {
         tracing::error!(%error, "a webhook that Stripe signed was refused");
         metrics::webhook(Service::Stripe, Webhook::Unreadable);
-        webhook::failed(SIGNATURE)
+        webhook::failed("body")
     })?;
     let handled = event.is_handled();
     let kept = app.intake.receive(Arrival { event, payload: Packed::of(&body) }).await?;

@@ -32,7 +32,7 @@ pub(super) fn body(from: Service, body: Result<Bytes, BytesRejection>) -> Result
     })
 }
 
-/// An event that is not taken; `header` is the one that should have vouched for it.
-pub(super) fn failed(header: &str) -> ApiError {
-    ApiError::invalid(header, FAILED, FAILED)
+/// An event that is not taken: for the header that should have vouched for it, or its body.
+pub(super) fn failed(field: &str) -> ApiError {
+    ApiError::invalid(field, FAILED, FAILED)
 }

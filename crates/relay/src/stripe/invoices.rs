@@ -1,6 +1,6 @@
 //! A customer's invoices, as a person is shown them.
 
-use super::objects::{Invoice, List};
+use super::objects::Invoice;
 use super::{Stripe, StripeFault};
 use autocrea_protocol::UnixMillis;
 use schemars::JsonSchema;
@@ -28,18 +28,16 @@ pub struct InvoiceLine {
 }
 
 impl Stripe {
-    /// The customer's latest invoices, newest first; drafts are nobody's business yet.
+    /// The customer's invoices, newest first; drafts are nobody's business yet.
     ///
     /// # Errors
     /// As every call.
     pub async fn invoices(&self, customer: &str) -> Result<Vec<InvoiceLine>, StripeFault> {
         let request = ListInvoice::new().customer(customer).limit(100);
-        let all: List<Invoice> = self.get("invoices", &request).await?;
-        let mut lines: Vec<InvoiceLine> = all
-            .data
-            .into_iter()
-            .filter(|invoice| invoice.status.as_deref() != Some("draft"))
-            .map(|invoice| InvoiceLine {
+        let line = |invoice: Invoice| {
+            let theirs = invoice.customer.as_ref().is_none_or(|it| it.is(customer));
+            let shown = theirs && invoice.status.as_deref() != Some("draft");
+            shown.then(|| InvoiceLine {
                 number: invoice.number,
                 date: UnixMillis::from_secs(invoice.created),
                 amount: invoice.total,
@@ -48,7 +46,9 @@ impl Stripe {
                 hosted_url: invoice.hosted_invoice_url,
                 pdf_url: invoice.invoice_pdf,
             })
-            .collect();
+        };
+        let all = self.all("invoices", &request, line).await?;
+        let mut lines: Vec<InvoiceLine> = all.into_iter().flatten().collect();
         lines.sort_by_key(|line| std::cmp::Reverse(line.date));
         Ok(lines)
     }

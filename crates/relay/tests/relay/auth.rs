@@ -47,6 +47,7 @@ async fn a_good_token_opens_and_each_spoilt_one_does_not() {
         ("at+jwt", json!({"exp": null})),
         ("at+jwt", json!({"nbf": now() + 30})),
         ("at+jwt", json!({"sub": ""})),
+        ("at+jwt", json!({"sub": "user_\u{0}"})),
     ];
     for (typ, change) in spoilt {
         let token = sign(typ, change.clone());

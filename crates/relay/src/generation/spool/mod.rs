@@ -13,7 +13,7 @@ mod chunk;
 mod postgres;
 mod sqlite;
 
-use super::live::{Key, Live};
+use super::live::{Key, Live, Notice};
 use crate::config::Database;
 use crate::db::Fault;
 use autocrea_protocol::{UnixMillis, UserId};
@@ -66,6 +66,10 @@ trait Store: Send {
     /// Writes what these have that is not written, and tells them; then when others ended.
     fn write(&mut self, dirty: &[Arc<Live>], ended: &[(Key, UnixMillis)])
     -> Result<(), SpoolError>;
+    /// Notes, for other replicas, that somebody waits for the endpoint to wake.
+    fn waking(&mut self, _key: &Key, _retry_in: Duration) -> Result<(), SpoolError> {
+        Ok(())
+    }
     /// At start: ends what a process of before has left.
     fn end_orphans(&mut self, at: UnixMillis) -> Result<(), SpoolError>;
     /// Removes what ended before `until`; says how many streams that were.
@@ -85,6 +89,7 @@ enum Job {
     /// Answered once all that came before it has been tried.
     Flush(oneshot::Sender<()>),
     Ended(Key, UnixMillis),
+    Waking(Key, Duration),
     /// Streams without an end are those of a process that is no more.
     Orphans(UnixMillis, oneshot::Sender<Result<(), SpoolError>>),
     Sweep(UnixMillis, oneshot::Sender<Result<usize, SpoolError>>),
@@ -158,6 +163,22 @@ impl Spool {
     /// Notes when a generation ended, from which its time here runs.
     pub fn ended(&self, key: Key, at: UnixMillis) {
         self.jobs.send(Job::Ended(key, at)).ok();
+    }
+
+    /// Says, to whoever follows it through another replica, that the endpoint is waking up.
+    pub fn waking(&self, key: &Key, retry_in: Duration) {
+        self.jobs.send(Job::Waking(key.clone(), retry_in)).ok();
+    }
+
+    /// The latest notice of the kind, if another replica has given one.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub async fn waking_of(&self, key: &Key) -> Result<Option<Notice>, SpoolError> {
+        match &self.reader {
+            Reader::Sqlite(_) => Ok(None),
+            Reader::Postgres(reader) => reader.waking(key).await,
+        }
     }
 
     /// At start: whatever has no end ended with the process that wrote it.
@@ -291,6 +312,11 @@ impl<S: Store> Writer<S> {
         match job {
             // Those are written in rounds.
             Job::Dirty(_) | Job::Ended(..) | Job::Flush(_) => {}
+            Job::Waking(key, retry_in) => {
+                if let Err(fault) = self.store.waking(&key, retry_in) {
+                    tracing::warn!(%fault, "other replicas cannot be told that the endpoint is waking");
+                }
+            }
             Job::Orphans(at, done) => drop(done.send(self.store.end_orphans(at))),
             Job::Sweep(until, done) => drop(done.send(self.store.sweep(until))),
             Job::Forget(user, done) => drop(done.send(self.store.forget(&user))),

@@ -8,10 +8,11 @@
 
 use super::{PAGE_BYTES, Page, SpoolError, Store, chunk, from_sql, to_sql};
 use crate::db::{Address, Fault};
-use crate::generation::live::{Key, Live};
+use crate::generation::live::{Key, Live, Notice};
 use autocrea_protocol::{UnixMillis, UserId};
 use bytes::{Bytes, BytesMut};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::runtime::Runtime;
 use tokio::sync::Mutex;
 use tokio_postgres::Client;
@@ -20,16 +21,31 @@ use tokio_postgres::types::Type;
 /// Chunks that are read at once; most of them are small.
 const CHUNKS_A_PAGE: i64 = 16;
 
+/// What a replica that had been taken for dead says after the end is not part of it any more.
 const INSERT: &str = "
     WITH said AS (
         SELECT * FROM unnest($1, $2, $3, $4, $5)
             AS said (user_id, generation_id, first_seq, last_seq, frames)
+        WHERE NOT EXISTS (SELECT 1 FROM generations AS generation
+            WHERE generation.user_id = said.user_id AND generation.id = said.generation_id
+                AND generation.ended_at IS NOT NULL)
     ), streams AS (
         INSERT INTO spool_streams (user_id, generation_id)
         SELECT DISTINCT user_id, generation_id FROM said ON CONFLICT DO NOTHING
     )
     INSERT INTO spool_chunks (user_id, generation_id, first_seq, last_seq, frames)
     SELECT user_id, generation_id, first_seq, last_seq, frames FROM said";
+
+/// Somebody waits for the endpoint, whom every replica is to tell.
+const WAKING: &str = "
+    INSERT INTO spool_streams AS stream (user_id, generation_id, waking_ms, wakings)
+    VALUES ($1, $2, $3, 1)
+    ON CONFLICT (user_id, generation_id)
+        DO UPDATE SET waking_ms = excluded.waking_ms, wakings = stream.wakings + 1";
+
+const WAKING_OF: &str = "
+    SELECT wakings, waking_ms FROM spool_streams
+    WHERE user_id = $1 AND generation_id = $2 AND waking_ms IS NOT NULL";
 
 /// What a write has left of which nobody knows whether it was one.
 const CLEAR: &str = "
@@ -144,6 +160,18 @@ impl Reader {
         })
     }
 
+    pub(super) async fn waking(&self, key: &Key) -> Result<Option<Notice>, SpoolError> {
+        let client = self.client().await?;
+        let (user, generation) = (key.user.as_str(), key.generation.to_string());
+        let row = client
+            .query_typed_opt(WAKING_OF, &[(&user, Type::TEXT), (&generation, Type::TEXT)])
+            .await
+            .map_err(Fault::from)?;
+        let Some(row) = row else { return Ok(None) };
+        let (count, millis): (i64, i64) = (row.get(0), row.get(1));
+        Ok(Some((from_sql(count), Duration::from_millis(from_sql(millis)))))
+    }
+
     async fn client(&self) -> Result<Arc<Client>, Fault> {
         let mut kept = self.0.client.lock().await;
         if let Some(client) = kept.as_ref().filter(|client| !client.is_closed()) {
@@ -247,6 +275,20 @@ impl Store for Writer {
         for (live, last) in written {
             live.spooled(last);
         }
+        Ok(())
+    }
+
+    fn waking(&mut self, key: &Key, retry_in: Duration) -> Result<(), SpoolError> {
+        let (user, generation) = (key.user.as_str(), key.generation.to_string());
+        let millis = i64::try_from(retry_in.as_millis()).unwrap_or(i64::MAX);
+        self.ask(async |client| {
+            client
+                .execute_typed(
+                    WAKING,
+                    &[(&user, Type::TEXT), (&generation, Type::TEXT), (&millis, Type::INT8)],
+                )
+                .await
+        })?;
         Ok(())
     }
 

@@ -5,8 +5,8 @@ use crate::generate::stage::{Events, refusal, request};
 use autocrea_protocol::generation::StreamEvent;
 use autocrea_protocol::ledger::EntryKind;
 use autocrea_protocol::{ErrorCode, Tokens};
-use autocrea_relay::ledger;
-use autocrea_sandbox::joxcoder::Reply;
+use autocrea_relay::{lease, ledger};
+use autocrea_sandbox::joxcoder::{Fault, Reply};
 use futures_util::future::{join, join_all};
 use reqwest::StatusCode;
 use std::time::{Duration, Instant};
@@ -196,4 +196,42 @@ async fn after_its_time_nothing_of_a_generation_is_left_on_any_replica() {
     assert_eq!(kept().await, 0);
     let again = there.post(&request(id, "hola")).send().await.unwrap();
     assert_eq!(refusal(again).await.0, ErrorCode::GenerationConflict);
+}
+
+#[tokio::test]
+async fn who_waits_for_the_endpoint_is_told_through_another_replica_too() {
+    let pair = Pair::start().await;
+    let (here, there) = pair.ana();
+    pair.model().switch(Some(Fault::Waking(Duration::from_secs(3600))));
+    let id = Uuid::now_v7();
+    let mut first = here.generate(id, "hola").await;
+    assert!(matches!(next(&mut first).await, StreamEvent::Reserved(_)));
+    assert!(matches!(next(&mut first).await, StreamEvent::Waking(_)));
+    let mut second = attach(&there, id, 0).await;
+    assert!(matches!(next(&mut second).await, StreamEvent::Reserved(_)));
+    let StreamEvent::Waking(notice) = next(&mut second).await else { panic!("it is waking") };
+    assert!(notice.retry_in_ms > 0);
+    pair.model().switch(None);
+    assert!(!first.all().await.text().is_empty());
+    assert!(!second.all().await.text().is_empty());
+}
+
+/// The process was only slow: what it still hears from the model is not part of the generation.
+#[tokio::test]
+async fn what_is_said_after_a_generation_was_ended_for_the_dead_is_in_no_replay() {
+    let pair = Pair::start().await;
+    let (here, there) = pair.ana();
+    pair.model().script(Reply::pieces(["uno", " dos"]).hold_after(1));
+    let id = Uuid::now_v7();
+    let mut running = here.generate(id, "hola").await;
+    assert_eq!(running.first_text().await, "uno");
+    let mut followed = attach(&there, id, 0).await;
+    assert_eq!(followed.first_text().await, "uno");
+    let lease = pair.world.relay.app.lease.id().to_owned();
+    pair.world.place.run(&format!("UPDATE leases SET expires_at = 0 WHERE id = '{lease}'"));
+    assert_eq!(lease::interrupt_abandoned(&pair.second.app.db).await.unwrap(), 1);
+    assert_eq!(followed.all().await.failed().charged, Tokens::ZERO);
+    pair.model().release();
+    assert_eq!(running.all().await.failed().charged, Tokens::ZERO);
+    assert_eq!(attach(&there, id, 0).await.all().await.text(), "uno");
 }
