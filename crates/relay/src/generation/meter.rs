@@ -154,7 +154,7 @@ mod tests {
         let mut meter = meter(300);
         meter.hear(&piece("hola"));
         for (given, kept) in
-            [((10_000, 5), (305, 5)), ((10_000, 10_000), (10, 300)), ((5, 9_000), (10, 300))]
+            [((10_000, 5), (305, 5)), ((10_000, 10_000), (10, 300)), ((5, 9_000), (5, 300))]
         {
             let usage = meter.whole(&reported(Some(given.0), Some(given.1))).await;
             let (input_tokens, output_tokens) = (Tokens(kept.0), Tokens(kept.1));
