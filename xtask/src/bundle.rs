@@ -67,10 +67,11 @@ fn relay(program: Option<&Path>) -> Result<PathBuf> {
         put(&root.join("packaging/deb").join(script), &folder.join("DEBIAN").join(script), mode)?;
     }
     let (architecture, version) = (architecture()?, env!("CARGO_PKG_VERSION"));
+    let libc = libc_version()?;
     let size = fs::metadata(&program)?.len() / 1024;
     let control = format!(
         "Package: autocrea-relay\nVersion: {version}\nArchitecture: {architecture}\n\
-         Maintainer: {MAINTAINER}\nInstalled-Size: {size}\nDepends: libc6, ca-certificates, passwd\n\
+         Maintainer: {MAINTAINER}\nInstalled-Size: {size}\nDepends: libc6 (>= {libc}), ca-certificates, passwd\n\
          Suggests: postgresql, redis-server\nSection: net\nPriority: optional\n\
          Description: the hosted side of AUTOCREA\n \
          Keeps the secrets, meters the tokens, passes generations on, and tells the app at once\n \
@@ -88,6 +89,13 @@ fn put(from: &Path, to: &Path, mode: u32) -> Result<()> {
     fs::copy(from, to).with_context(|| format!("packing {}", from.display()))?;
     fs::set_permissions(to, fs::Permissions::from_mode(mode))?;
     Ok(())
+}
+
+/// The C library that the program was linked to: an older one may not do.
+fn libc_version() -> Result<String> {
+    let said = Command::new("getconf", ["GNU_LIBC_VERSION"]).read()?;
+    let version = said.split_whitespace().nth(1).context("getconf names no version")?;
+    Ok(version.to_owned())
 }
 
 fn architecture() -> Result<String> {
