@@ -21,7 +21,7 @@ use std::io::IsTerminal as _;
 use std::time::Duration;
 use tokio::runtime::Handle;
 use tracing::{Level, Metadata};
-use tracing_subscriber::filter::{FilterExt as _, FilterFn, Targets};
+use tracing_subscriber::filter::{FilterExt as _, FilterFn, LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer, Registry, fmt};
@@ -36,7 +36,10 @@ pub(crate) struct Traces(Option<SdkTracerProvider>);
 /// To be called inside the runtime, which carries what is exported.
 pub(crate) fn start(log: &Log) -> Traces {
     let filter = EnvFilter::try_new(&log.filter).unwrap_or_else(|_| EnvFilter::new("info"));
-    let filter = filter.and(FilterFn::new(is_fit_to_be_told));
+    // Without the hint of one the other's would be lost, and every word that any library has to say
+    // would be looked at.
+    let fit = FilterFn::new(is_fit_to_be_told).with_max_level_hint(LevelFilter::TRACE);
+    let filter = filter.and(fit);
     let to_stderr = fmt::layer().with_writer(std::io::stderr);
     let to_stderr =
         if std::io::stderr().is_terminal() { to_stderr } else { to_stderr.with_ansi(false) };
