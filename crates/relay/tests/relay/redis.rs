@@ -7,8 +7,10 @@ use autocrea_relay::changes::Changes;
 use autocrea_relay::config::Limits as Settings;
 use autocrea_relay::limits::Limits;
 use autocrea_relay::redis::{Redis, fanout};
+use futures_util::FutureExt as _;
 use http::HeaderMap;
 use reqwest::{Method, StatusCode};
+use secrecy::SecretString;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -264,4 +266,27 @@ async fn an_encrypted_address_is_not_spoken_to_in_the_clear() {
     let server = Server::start().await;
     let address = server.url().replace("redis://", "rediss://");
     assert!(autocrea_relay::redis::reach(&address.into()).await.is_err());
+}
+
+#[tokio::test]
+async fn a_user_who_may_not_publish_is_found_and_is_no_reason_to_connect_again() {
+    let server = Server::start().await;
+    let acl = ["SETUSER", "mute", "on", ">hunter2", "~*", "+@all", "resetchannels"];
+    let command = ::redis::cmd("ACL").arg(&acl).to_owned();
+    let admin = server.handle("a").await;
+    let made = admin.ask(async |mut line| command.query_async::<()>(&mut line).await).await;
+    assert!(made.is_some());
+    let address: SecretString = server.url().replace("//", "//mute:hunter2@").into();
+    let why = autocrea_relay::redis::reach(&address).await.expect_err("it is mute").to_string();
+    assert!(why.contains("NOPERM") && !why.contains("hunter2"), "{why}");
+
+    let mute = Redis::open_patiently(&address, "a".to_owned(), LONG).expect("an address");
+    timeout(LONG, mute.there()).await.expect("it may write");
+    let command = ::redis::cmd("PUBLISH").arg("channel").arg("word").to_owned();
+    let told = mute.ask(async |mut line| command.query_async::<u64>(&mut line).await).await;
+    assert_eq!(told, None);
+    assert!(mute.away().now_or_never().is_none(), "it is there all the same");
+    let command = ::redis::cmd("PING");
+    let answer = mute.ask(async |mut line| command.query_async::<String>(&mut line).await).await;
+    assert_eq!(answer.as_deref(), Some("PONG"));
 }
