@@ -118,9 +118,9 @@ fn read_plan(reader: &mut Reader<'_>, id: &str, variables: Option<(&str, &str)>)
         None => [None, None],
         Some((monthly, yearly)) => {
             let key = path("price_id");
-            let month = reader.required(Key { path: &key, variable: Some(monthly) });
+            let month = reader.required_word(Key { path: &key, variable: Some(monthly) });
             let key = path("yearly_price_id");
-            let year = reader.text(Key { path: &key, variable: Some(yearly) });
+            let year = reader.word(Key { path: &key, variable: Some(yearly) });
             [Some(month).filter(|it| !it.is_empty()), year]
         }
     };

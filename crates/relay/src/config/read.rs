@@ -193,7 +193,7 @@ fn stripe(r: &mut Reader<'_>) -> StripeSettings {
     let secrets = var("stripe.webhook_secret", "STRIPE_WEBHOOK_SECRET");
     let webhook_secrets: Vec<SecretString> = match r.required(secrets).as_str() {
         "" => Vec::new(),
-        _ => r.list(secrets).into_iter().map(SecretString::from).collect(),
+        _ => r.words(secrets).into_iter().map(SecretString::from).collect(),
     };
     let api_base = stripe_base(r);
     StripeSettings {

@@ -129,10 +129,21 @@ impl<'a> Reader<'a> {
     /// A key, a token or an id: one word.
     pub(super) fn word(&mut self, key: Key<'_>) -> Option<String> {
         let text = self.text(key)?;
+        self.is_word(key, &text);
+        Some(text)
+    }
+
+    fn is_word(&mut self, key: Key<'_>, text: &str) {
         if text.contains(|it: char| it.is_whitespace() || it.is_control()) {
             self.fault_at(key, "must be one word; is there a comment behind it?");
         }
-        Some(text)
+    }
+
+    /// A list of such.
+    pub(super) fn words(&mut self, key: Key<'_>) -> Vec<String> {
+        let words = self.list(key);
+        words.iter().for_each(|word| self.is_word(key, word));
+        words
     }
 
     /// A word that must be set.

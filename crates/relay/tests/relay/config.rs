@@ -287,6 +287,27 @@ fn a_secret_of_white_space_is_no_secret() {
 }
 
 #[test]
+fn what_stands_behind_a_key_is_no_part_of_it() {
+    for name in [
+        "STRIPE_SECRET_KEY",
+        "STRIPE_WEBHOOK_SECRET",
+        "STRIPE_PRO_PRICE_ID",
+        "CLERK_SECRET_KEY",
+        "CLERK_OAUTH_CLIENT_ID",
+        "HF_TOKEN",
+        "JOXCODER_MODEL",
+        "RESEND_API_KEY",
+    ] {
+        for value in ["one_word   # from the dashboard", "one\nword"] {
+            let named = faults(None, &[(name, value)]);
+            assert_eq!(named.len(), 1, "{name}: {named:?}");
+            assert!(named[0].contains(name), "{named:?}");
+        }
+        assert!(read(None, &[(name, " one_word ")]).is_ok(), "{name}");
+    }
+}
+
+#[test]
 fn plain_http_is_for_loopback_only() {
     for loopback in ["http://127.0.0.1:5000", "http://localhost:5000", "http://[::1]:5000"] {
         let base = [("RELAY_PUBLIC_URL", loopback), ("CLERK_ISSUER", loopback)];
