@@ -10,7 +10,9 @@
 use crate::db::{Db, DbError, Tx};
 use crate::generation::{Key, Outcome, store};
 use autocrea_protocol::generation::StreamCode;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -28,6 +30,8 @@ pub struct Lease {
     id: String,
     db: Db,
     given_back: CancellationToken,
+    /// Held while its row is written: a renewal that is late must not undo that it was given back.
+    writing: Arc<Mutex<()>>,
 }
 
 impl Lease {
@@ -37,12 +41,12 @@ impl Lease {
     /// If the database refuses.
     pub async fn take(db: Db) -> Result<Self, DbError> {
         let id = Uuid::now_v7().to_string();
-        let lease = Self { id, db, given_back: CancellationToken::new() };
+        let lease = Self { id, db, given_back: CancellationToken::new(), writing: Arc::default() };
         lease.renew().await?;
         Ok(lease)
     }
 
-    /// What reservations carry.
+    /// What reservations and places of streams carry.
     #[must_use]
     pub fn id(&self) -> &str {
         &self.id
@@ -75,6 +79,7 @@ impl Lease {
         if !self.db.is_shared() {
             return;
         }
+        let _turn = self.writing.lock().await;
         let id = self.id.clone();
         let gone = self
             .db
@@ -86,6 +91,10 @@ impl Lease {
 
     async fn renew(&self) -> Result<(), DbError> {
         if !self.db.is_shared() {
+            return Ok(());
+        }
+        let _turn = self.writing.lock().await;
+        if self.given_back.is_cancelled() {
             return Ok(());
         }
         let id = self.id.clone();
