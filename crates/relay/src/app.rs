@@ -6,13 +6,14 @@ use crate::billing::intake::Intake;
 use crate::changes::Changes;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::db::{Db, DbError, Lock};
+use crate::db::{Aside, Db, DbError, Lock};
 use crate::generation::{Generations, OpenError};
 use crate::joxcoder::{self, JoxCoder};
 use crate::lease::Lease;
 use crate::ledger;
 use crate::limits::Limits;
 use crate::mail::{self, Mail};
+use crate::places::Places;
 use crate::redis::{self, Redis, fanout};
 use crate::snapshots::Snapshots;
 use crate::stripe::StripeFault;
@@ -70,6 +71,8 @@ pub struct App {
     pub changes: Changes,
     /// Requests a minute.
     pub limits: Limits,
+    /// Account streams at once.
+    pub places: Places,
     /// What the app is shown.
     pub snapshots: Snapshots,
     /// Redis, where there is one.
@@ -115,6 +118,7 @@ impl App {
         }
         let redis = redis(&config, &db).await?;
         let lease = Lease::take(db.clone()).await?;
+        let aside = if config.limits.any() { db.aside(Aside::PATIENCE).await } else { None };
         let clerk = Clerk::new(config.clerk.clone())?;
         let joxcoder = JoxCoder::new(&config.joxcoder, config.generation.clone())?;
         let config = Arc::new(config);
@@ -132,7 +136,8 @@ impl App {
         let mail =
             Mail::open(Arc::clone(&config), db.clone(), clock.clone(), stopping.clone()).await?;
         Ok(Arc::new(Self {
-            limits: Limits::new(&config.limits, redis.clone()),
+            limits: Limits::new(&config.limits, redis.clone(), aside.clone()),
+            places: Places::new(config.limits.account_streams, aside, lease.id()),
             snapshots: Snapshots::new(redis.clone()),
             redis,
             config,

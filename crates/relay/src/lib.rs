@@ -32,6 +32,7 @@ pub mod limits;
 pub mod mail;
 pub mod metrics;
 mod news;
+pub mod places;
 pub mod prices;
 pub mod redis;
 pub mod resend;

@@ -1,5 +1,6 @@
 //! What time alone changes: lots that end, months that begin, mails of the first days. Written
-//! within a minute, so that whoever watches is told although nobody did anything.
+//! within a minute, so that whoever watches is told although nobody did anything. What replicas count
+//! together is tidied here as well.
 
 use crate::account;
 use crate::app::App;
@@ -7,6 +8,7 @@ use crate::billing::inbox;
 use crate::clock::month_of;
 use crate::db::{DbError, Tx};
 use crate::ledger;
+use crate::limits::Limits;
 use crate::mail::outbox;
 use autocrea_protocol::{UnixMillis, UserId};
 use std::collections::HashMap;
@@ -138,7 +140,8 @@ pub async fn pass(app: &App) -> Result<(), DbError> {
     while crate::billing::refresh::sweep(&app.billing).await? > 0 {}
     crate::mail::onboarding::sweep(&app.mail).await?;
     crate::metrics::swept();
-    Ok(())
+    Limits::sweep(&app.db).await?;
+    app.places.agree(&app.db).await
 }
 
 fn roll_months(tx: &mut Tx<'_>) -> Result<usize, DbError> {

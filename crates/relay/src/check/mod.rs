@@ -13,7 +13,7 @@ mod resend;
 mod settings;
 mod stripe;
 
-use crate::config::Config;
+use crate::config::{Config, Database};
 use crate::upstream;
 use reqwest::{Client, RequestBuilder, Response};
 use secrecy::{ExposeSecret, SecretString};
@@ -145,7 +145,11 @@ async fn public_url(http: &Client, config: &Config) -> Finding {
 
 async fn redis(config: &Config) -> Finding {
     let Some(address) = &config.redis_url else {
-        return Finding::ok("redis", "none: each replica counts and caches for itself");
+        let without = match config.database {
+            Database::Sqlite(_) => "none: one process counts for itself",
+            Database::Postgres(_) => "none: PostgreSQL counts for all replicas, nothing is cached",
+        };
+        return Finding::ok("redis", without);
     };
     match crate::redis::reach(address).await {
         Ok(()) => {

@@ -176,6 +176,14 @@ pub struct Limits {
     pub trusted_proxies: Vec<Network>,
 }
 
+impl Limits {
+    /// Whether anything is counted.
+    #[must_use]
+    pub const fn any(&self) -> bool {
+        self.per_minute > 0 || self.per_minute_address > 0 || self.account_streams > 0
+    }
+}
+
 /// Resend.
 #[derive(Clone, Debug)]
 pub struct ResendSettings {

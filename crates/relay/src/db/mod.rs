@@ -27,7 +27,7 @@ mod value;
 pub use backup::{BackupError, backup};
 pub use lock::Lock;
 pub(crate) use postgres::Address;
-pub use postgres::{Fault, Held};
+pub use postgres::{Aside, Fault, Held};
 pub use standing::Standing;
 pub use value::{Column, Param, Row, SqlValue};
 
@@ -39,6 +39,7 @@ use secrecy::ExposeSecret as _;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
 use value::Source;
 
@@ -254,6 +255,16 @@ impl Db {
         match &*self.kept {
             Kept::Sqlite(_) => None,
             Kept::Postgres(engine) => Some((engine.divert()?, Teller(engine.line().clone()))),
+        }
+    }
+
+    /// A connection for what all processes that share the database count together, and for which
+    /// nobody is to be kept waiting for longer than `patience` ([`Aside::PATIENCE`]); `None` where there
+    /// is only one process.
+    pub async fn aside(&self, patience: Duration) -> Option<Aside> {
+        match &*self.kept {
+            Kept::Sqlite(_) => None,
+            Kept::Postgres(engine) => Some(engine.aside(patience).await),
         }
     }
 

@@ -1,46 +1,88 @@
 //! Requests a minute, of a person and of an address without a token.
 //!
-//! Token buckets: a burst of a whole minute's allowance, refilled evenly. They are counted in this
-//! process, or in Redis where there is one, together with all other replicas; while it is away each
-//! replica counts for itself. An IPv6 address counts with its /64, which is what one customer of a
-//! network is given at least; one mapped from IPv4 counts as that.
+//! Token buckets: a burst of a whole minute's allowance, refilled evenly. All replicas count together:
+//! in Redis where there is one, and without it, or while it is away, in PostgreSQL. A process that has
+//! an SQLite database for itself counts in its memory. So does each replica while PostgreSQL does not
+//! answer at once: a limit is never what makes a request wait for long or fail. What was counted in
+//! one place is not known in the other, so that whoever asks in the moment of a change may have more
+//! than their allowance, and never less.
+//!
+//! An IPv6 address counts with its /64, which is what one customer of a network is given at least; one
+//! mapped from IPv4 counts as that.
 
 mod memory;
+mod postgres;
 mod shared;
 
 use crate::config::{Limits as Settings, Network};
+use crate::db::{Aside, Db, DbError};
 use crate::error::ApiError;
 use crate::redis::Redis;
 use autocrea_protocol::UserId;
 use http::HeaderMap;
 use memory::Buckets;
+use std::fmt::Display;
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Instant;
 
-/// What a bucket in Redis is called, before whose it is.
+/// What a bucket that is shared is called, before whose it is.
 const PERSON: &str = "requests-of-person";
 const ADDRESS: &str = "requests-of-address";
 
 /// The limits of this deployment, or of this process.
 pub struct Limits {
-    counted: Counted,
+    together: Together,
     people: Buckets<UserId>,
     addresses: Buckets<IpAddr>,
     trusted: Vec<Network>,
 }
 
-/// Where requests are counted; here in any case while Redis is away.
-enum Counted {
-    Here,
-    Together(Redis),
+/// Where requests are counted with other replicas': the first that answers. If there is none, or none
+/// answers, they are counted here.
+struct Together {
+    redis: Option<Redis>,
+    database: Option<Aside>,
+}
+
+impl Together {
+    /// Takes one, or says in how many seconds there will be one; `None` if nobody answers.
+    async fn take(
+        &self,
+        kind: &str,
+        of: impl Display + Copy,
+        per_minute: u32,
+    ) -> Option<Result<(), u64>> {
+        if per_minute == 0 {
+            return Some(Ok(()));
+        }
+        if let Some(redis) = &self.redis
+            && let Some(answer) = shared::take(redis, kind, of, per_minute).await
+        {
+            return Some(answer);
+        }
+        postgres::take(self.database.as_ref()?, kind, of, per_minute).await
+    }
+
+    /// Gives one back; `None` if nobody answers.
+    async fn put_back(&self, kind: &str, of: impl Display + Copy, per_minute: u32) -> Option<()> {
+        if per_minute == 0 {
+            return Some(());
+        }
+        if let Some(redis) = &self.redis
+            && let Some(()) = shared::put_back(redis, kind, of, per_minute).await
+        {
+            return Some(());
+        }
+        postgres::put_back(self.database.as_ref()?, kind, of, per_minute).await
+    }
 }
 
 impl Limits {
     /// As configured.
     #[must_use]
-    pub fn new(settings: &Settings, redis: Option<Redis>) -> Self {
+    pub fn new(settings: &Settings, redis: Option<Redis>, database: Option<Aside>) -> Self {
         Self {
-            counted: redis.map_or(Counted::Here, Counted::Together),
+            together: Together { redis, database },
             people: Buckets::new(settings.per_minute),
             addresses: Buckets::new(settings.per_minute_address),
             trusted: settings.trusted_proxies.clone(),
@@ -52,12 +94,7 @@ impl Limits {
     /// # Errors
     /// `rate_limited`.
     pub async fn person(&self, user: &UserId) -> Result<(), ApiError> {
-        let together = match &self.counted {
-            Counted::Here => None,
-            Counted::Together(redis) => {
-                shared::take(redis, PERSON, user.as_str(), self.people.per_minute()).await
-            }
-        };
+        let together = self.together.take(PERSON, user.as_str(), self.people.per_minute()).await;
         together
             .unwrap_or_else(|| self.people.take(user, Instant::now()))
             .map_err(ApiError::rate_limited)
@@ -69,12 +106,7 @@ impl Limits {
     /// `rate_limited`.
     pub async fn address(&self, peer: IpAddr, headers: &HeaderMap) -> Result<(), ApiError> {
         let counted = together(self.client(peer, headers));
-        let together = match &self.counted {
-            Counted::Here => None,
-            Counted::Together(redis) => {
-                shared::take(redis, ADDRESS, counted, self.addresses.per_minute()).await
-            }
-        };
+        let together = self.together.take(ADDRESS, counted, self.addresses.per_minute()).await;
         together
             .unwrap_or_else(|| self.addresses.take(&counted, Instant::now()))
             .map_err(ApiError::rate_limited)
@@ -83,13 +115,24 @@ impl Limits {
     /// Takes back what [`Limits::address`] counted: the token turned out to be good.
     pub async fn forgive(&self, peer: IpAddr, headers: &HeaderMap) {
         let counted = together(self.client(peer, headers));
-        let together = match &self.counted {
-            Counted::Here => None,
-            Counted::Together(redis) => {
-                shared::put_back(redis, ADDRESS, counted, self.addresses.per_minute()).await
-            }
-        };
+        let per_minute = self.addresses.per_minute();
+        let together = self.together.put_back(ADDRESS, counted, per_minute).await;
         together.unwrap_or_else(|| self.addresses.put_back(&counted));
+    }
+
+    /// Removes from the database what it has counted of somebody who has left.
+    pub async fn forget(&self, user: &UserId) {
+        if let Some(database) = &self.together.database {
+            postgres::forget(database, PERSON, user.as_str()).await;
+        }
+    }
+
+    /// Removes from the database what makes no difference any more.
+    ///
+    /// # Errors
+    /// If the database refuses.
+    pub async fn sweep(db: &Db) -> Result<(), DbError> {
+        if db.is_shared() { postgres::forget_full(db).await } else { Ok(()) }
     }
 
     /// The address that counts: the peer's, or, behind trusted proxies, the last one in
@@ -135,7 +178,7 @@ mod tests {
             account_streams: 10,
             trusted_proxies: trusted.iter().map(|it| it.parse().expect("a network")).collect(),
         };
-        Limits::new(&settings, None)
+        Limits::new(&settings, None, None)
     }
 
     #[tokio::test]

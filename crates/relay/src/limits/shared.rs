@@ -47,9 +47,6 @@ pub(super) async fn take(
     of: impl Display,
     per_minute: u32,
 ) -> Option<Result<(), u64>> {
-    if per_minute == 0 {
-        return Some(Ok(()));
-    }
     let wait = run(redis, &TAKE, redis.name(kind, of), per_minute).await?;
     Some(if wait == 0 { Ok(()) } else { Err(Duration::from_millis(wait).as_secs() + 1) })
 }
@@ -61,15 +58,12 @@ pub(super) async fn put_back(
     of: impl Display,
     per_minute: u32,
 ) -> Option<()> {
-    if per_minute > 0 {
-        run(redis, &PUT_BACK, redis.name(kind, of), per_minute).await?;
-    }
-    Some(())
+    run(redis, &PUT_BACK, redis.name(kind, of), per_minute).await.map(drop)
 }
 
 async fn run(redis: &Redis, script: &Script, name: String, per_minute: u32) -> Option<u64> {
     // How many microseconds one of the allowance takes to come back.
-    let one = (60_000_000 / u64::from(per_minute)).max(1);
+    let one = (60_000_000 / u64::from(per_minute.max(1))).max(1);
     let mut call = script.key(name);
     call.arg(one);
     redis.ask(async |mut connection| call.invoke_async(&mut connection).await).await

@@ -11,6 +11,7 @@ use crate::changes::{News, Watcher};
 use crate::error::ApiError;
 use crate::metrics::{self, OpenStream};
 use crate::news;
+use crate::places::Place;
 use autocrea_protocol::UserId;
 use axum::body::Body;
 use axum::extract::State;
@@ -35,11 +36,13 @@ pub(super) async fn events(
         .changes
         .watch(&person.id, app.config.limits.account_streams)
         .ok_or_else(|| ApiError::rate_limited(RETRY_AFTER_SECS))?;
+    let place = app.places.take(&person.id).await;
+    let place = place.ok_or_else(|| ApiError::rate_limited(RETRY_AFTER_SECS))?;
     let known = headers
         .get("last-event-id")
         .and_then(|value| value.to_str().ok()?.trim().parse::<i64>().ok());
     let at = At::Beginning(Box::new(Beginning { person: person.id, known }));
-    let events = Events { app, watcher, at, _open: OpenStream::new() };
+    let events = Events { app, watcher, at, _place: place, _open: OpenStream::new() };
     let body = stream::unfold(events, |mut events| async move {
         let bytes = events.next().await?;
         Some((Ok::<_, Infallible>(bytes), events))
@@ -56,6 +59,7 @@ struct Events {
     app: Arc<App>,
     watcher: Watcher,
     at: At,
+    _place: Place,
     _open: OpenStream,
 }
 

@@ -27,7 +27,7 @@ fn limits(per_minute: u32, redis: Redis) -> Limits {
         account_streams: 10,
         trusted_proxies: Vec::new(),
     };
-    Limits::new(&settings, Some(redis))
+    Limits::new(&settings, Some(redis), None)
 }
 
 #[tokio::test]

@@ -92,6 +92,17 @@ impl Address {
         Ok(Self { config, tls })
     }
 
+    /// The same place, spoken to about what may be lost with the server: a commit is not waited for
+    /// until it is on the disk, and a statement ends that nobody waits for any more.
+    pub(super) fn aside(&self, patience: Duration) -> Self {
+        let mut config = self.config.clone();
+        let given = config.get_options().unwrap_or_default();
+        let most = patience.as_millis() * 2;
+        let options = format!("{given} -c synchronous_commit=off -c statement_timeout={most}");
+        config.options(options);
+        Self { config, tls: self.tls.clone() }
+    }
+
     /// Connects, with a task of the present runtime that moves the bytes.
     pub(crate) async fn client(&self) -> Result<Client, Fault> {
         let (client, mut wire) = self.connect().await?;

@@ -6,9 +6,10 @@
 //! are made when there is more work than threads, up to [`CONNECTIONS`].
 //!
 //! One more connection, the [`line`](Line), carries what is between replicas: who was changed, and
-//! the locks that hold across them.
+//! the locks that hold across them. Another, [`Aside`], counts requests and streams.
 
 mod address;
+mod aside;
 mod fault;
 mod line;
 mod session;
@@ -16,6 +17,7 @@ mod sql;
 mod value;
 
 pub(crate) use address::Address;
+pub use aside::Aside;
 pub use fault::Fault;
 pub use line::Held;
 pub(super) use session::Session;
@@ -33,7 +35,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-/// Connections that work, at most; with the line it is one more a process.
+/// Connections that work, at most; with the line and the one aside it is two more a process.
 const CONNECTIONS: usize = 16;
 /// While the server has been away for no longer, work waits for it; later it fails at once.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -136,6 +138,11 @@ impl Postgres {
     pub(super) fn divert(&self) -> Option<UnboundedReceiver<BTreeSet<UserId>>> {
         let (told, changed) = unbounded_channel();
         self.shared.diverted.set(told).ok().map(|()| changed)
+    }
+
+    /// See [`Aside`].
+    pub(super) async fn aside(&self, patience: Duration) -> Aside {
+        Aside::open(&self.shared.address, patience).await
     }
 
     /// See [`Line`].

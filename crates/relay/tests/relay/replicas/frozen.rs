@@ -50,13 +50,47 @@ async fn pass(
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn it_is_not_ready_then_goes_on_with_it_or_ends_without_it() {
-    let (served, freezer) = Served::behind(async |port| {
+async fn frozen_at_will(variables: &[(&str, &str)]) -> (Served, Freezer) {
+    let between = async |port| {
         let freezer = Freezer::before(port).await;
         (freezer.port, freezer)
-    })
-    .await;
+    };
+    Served::behind(variables, between).await
+}
+
+/// Long for a request that needs nothing, and far less than what a silent server may take.
+const NOT_LONG: Duration = Duration::from_secs(3);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_it_says_nothing_requests_are_counted_here_and_wait_for_a_moment_only_at_first() {
+    let (served, freezer) = frozen_at_will(&[("RELAY_RATE_PER_MINUTE_ADDRESS", "20")]).await;
+    let status = async || {
+        let asked = timeout(NOT_LONG, served.ask(Method::GET, "/api/config").send()).await;
+        asked.expect("it does not hang").expect("an answer").status().as_u16()
+    };
+    assert_eq!(status().await, 200);
+    freezer.frozen.send_replace(true);
+    let asked = Instant::now();
+    let mut answers = Vec::new();
+    for _ in 0..24 {
+        answers.push(status().await);
+    }
+    assert!(asked.elapsed() < NOT_LONG, "{:?}", asked.elapsed());
+    assert_eq!(answers[..20], [200; 20], "nobody is refused for its silence");
+    assert_eq!(answers.last(), Some(&429), "and nobody may do as they like");
+    freezer.frozen.send_replace(false);
+    let counted_together = async {
+        // There nobody has asked more than once.
+        while status().await != 200 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(LONG, counted_together).await.expect("it is found again");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_is_not_ready_then_goes_on_with_it_or_ends_without_it() {
+    let (served, freezer) = frozen_at_will(&[]).await;
     let status = async |path: &str| {
         let asked = timeout(LONG, served.ask(Method::GET, path).send()).await.expect("in time");
         asked.expect("an answer").status().as_u16()

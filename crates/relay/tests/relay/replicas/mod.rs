@@ -7,5 +7,6 @@ mod frozen;
 mod generations;
 mod limits;
 mod loss;
+mod places;
 mod spool;
 mod stopping;

@@ -30,14 +30,19 @@ impl Served {
     }
 
     /// On PostgreSQL, behind somebody who is given its port and answers another.
-    pub async fn behind<B>(between: impl AsyncFnOnce(u16) -> (u16, B)) -> (Self, B) {
+    pub async fn behind<B>(
+        variables: &[(&str, &str)],
+        between: impl AsyncFnOnce(u16) -> (u16, B),
+    ) -> (Self, B) {
         rustls::crypto::ring::default_provider().install_default().ok();
         let sandbox = Sandbox::start(Options::default()).await.expect("a sandbox");
         let place = Place::shared();
         let mut address = url::Url::parse(&place.url()).expect("an address");
         let (port, between) = between(address.port().expect("a port")).await;
         address.set_port(Some(port)).expect("a port");
-        (Self::at(sandbox, place, &[("DATABASE_URL", address.as_str())]).await, between)
+        let mut all = variables.to_vec();
+        all.push(("DATABASE_URL", address.as_str()));
+        (Self::at(sandbox, place, &all).await, between)
     }
 
     async fn at(sandbox: Sandbox, place: Place, variables: &[(&str, &str)]) -> Self {
