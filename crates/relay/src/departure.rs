@@ -73,7 +73,6 @@ pub async fn erase(app: &Arc<App>, user: &UserId, told: Told) -> Result<(), Depa
         tracing::error!(%fault, "the text of somebody who left could not be removed; it expires");
     }
     app.snapshots.forget(user).await;
-    app.limits.forget(user).await;
     let billing = Arc::clone(&app.billing);
     let cancelling = app.tasks.spawn(async move {
         for customer in &customers {

@@ -120,13 +120,6 @@ impl Limits {
         together.unwrap_or_else(|| self.addresses.put_back(&counted));
     }
 
-    /// Removes from the database what it has counted of somebody who has left.
-    pub async fn forget(&self, user: &UserId) {
-        if let Some(database) = &self.together.database {
-            postgres::forget(database, PERSON, user.as_str()).await;
-        }
-    }
-
     /// Removes from the database what makes no difference any more.
     ///
     /// # Errors

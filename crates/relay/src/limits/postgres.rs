@@ -3,6 +3,8 @@
 //! As in Redis ([`super::shared`]) a bucket is one number, the instant at which it will be full again,
 //! here by the database's clock. Each question is one statement: it waits for nobody but another
 //! replica that counts in the same bucket at that very moment, and then sees what that one wrote.
+//!
+//! Whoever leaves keeps theirs until it is full again: otherwise leaving would bring a new allowance.
 
 use crate::db::{Aside, Db, DbError, Tx};
 use std::fmt::Display;
@@ -33,8 +35,6 @@ const PUT_BACK: &str = "
     UPDATE request_buckets SET full_at = full_at - ?2
     WHERE bucket = ?1
         AND full_at > CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)";
-
-const FORGET: &str = "DELETE FROM request_buckets WHERE bucket = ?1";
 
 /// Removes those that are full again of the next `?2` after `?1`; answers the last one looked at.
 /// They are found by their key, so that a request writes no other index; and one that is being counted
@@ -73,11 +73,6 @@ pub(super) async fn put_back(
 ) -> Option<()> {
     let (bucket, one) = (name(kind, of), one(per_minute));
     aside.ask(PUT_BACK, &[&bucket, &one], |_| Ok(())).await.map(drop)
-}
-
-/// Removes a bucket. If the database is away, that is done when the bucket is full.
-pub(super) async fn forget(aside: &Aside, kind: &str, of: impl Display) {
-    aside.ask(FORGET, &[&name(kind, of)], |_| Ok(())).await;
 }
 
 /// Removes what is full again: to whoever counts next it makes no difference.
