@@ -320,8 +320,8 @@ pub struct ProfileEdit {
     pub marketing_emails: Option<bool>,
 }
 
-/// Writes what a person changed about themselves. Only what their snapshot shows makes a new version of
-/// it.
+/// Writes what a person changed about themselves. What stays as it was makes no new version of their
+/// snapshot.
 ///
 /// # Errors
 /// If the database refuses.
@@ -330,23 +330,26 @@ pub fn edit_profile(tx: &mut Tx<'_>, user: &UserId, edit: &ProfileEdit) -> Resul
         return Ok(());
     }
     tx.hold_person(user)?;
-    let mut seen = 0;
+    let mut changed = 0;
     if let Some(name) = &edit.name {
-        seen += tx.execute(
+        changed += tx.execute(
             "UPDATE people SET own_name = ?2 WHERE id = ?1 AND own_name IS DISTINCT FROM ?2",
             &[user, name],
         )?;
     }
     if let Some(locale) = edit.locale {
-        seen += tx.execute(
+        changed += tx.execute(
             "UPDATE people SET locale = ?2 WHERE id = ?1 AND locale <> ?2",
             &[user, &locale.as_str()],
         )?;
     }
     if let Some(wanted) = edit.marketing_emails {
-        tx.execute("UPDATE people SET marketing_emails = ?2 WHERE id = ?1", &[user, &wanted])?;
+        changed += tx.execute(
+            "UPDATE people SET marketing_emails = ?2 WHERE id = ?1 AND marketing_emails <> ?2",
+            &[user, &wanted],
+        )?;
     }
-    if seen == 0 {
+    if changed == 0 {
         return Ok(());
     }
     let now = tx.now();
