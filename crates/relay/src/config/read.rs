@@ -100,9 +100,11 @@ fn base(r: &mut Reader<'_>, at: Key<'_>, safe: Safe, ending: Option<&str>) -> St
     };
     let plain = url.scheme() == "http" && (loopback || safe == Safe::Either);
     if url.host().is_none() || !(url.scheme() == "https" || plain) {
-        let where_else = if safe == Safe::Either { "an http" } else { "an https" };
-        let but = if safe == Safe::Either { "" } else { " (http only on loopback)" };
-        r.fault_at(at, format!("must be {where_else} address{but}"));
+        let wanted = match safe {
+            Safe::HttpsUnlessLoopback => "must be an https address (http only on loopback)",
+            Safe::Either => "must be an https or http address",
+        };
+        r.fault_at(at, wanted);
     }
     let user = !url.username().is_empty() || url.password().is_some();
     if url.query().is_some() || url.fragment().is_some() || user {

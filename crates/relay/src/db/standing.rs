@@ -63,11 +63,11 @@ async fn of_server(address: &Address) -> Result<Standing, Fault> {
     let asked = "SELECT to_regclass('refinery_schema_history') IS NOT NULL,
         COALESCE(has_schema_privilege(current_schema(), 'CREATE'), FALSE)";
     let row = client.query_one(asked, &[]).await?;
-    let (begun, may_make): (bool, bool) = (row.get(0), row.get(1));
+    let (begun, may_make): (bool, bool) = (row.try_get(0)?, row.try_get(1)?);
     let mut applied = None;
     if begun {
         let newest = "SELECT MAX(version)::BIGINT FROM refinery_schema_history";
-        applied = client.query_one(newest, &[]).await?.get(0);
+        applied = client.query_one(newest, &[]).await?.try_get(0)?;
     }
     let standing = Standing::of(applied, migrations::newest_of_postgres());
     if standing == Standing::Behind && !may_make {

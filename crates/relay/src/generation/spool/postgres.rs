@@ -168,7 +168,8 @@ impl Reader {
             .await
             .map_err(Fault::from)?;
         let Some(row) = row else { return Ok(None) };
-        let (count, millis): (i64, i64) = (row.get(0), row.get(1));
+        let count = row.try_get(0).map_err(Fault::from)?;
+        let millis = row.try_get(1).map_err(Fault::from)?;
         Ok(Some((from_sql(count), Duration::from_millis(from_sql(millis)))))
     }
 
